@@ -1,0 +1,54 @@
+/**
+ * Entry of every npm script: makes sure that the locked dependencies are installed (the pinned Node among them),
+ * then runs the given TypeScript program under that Node.
+ *
+ * Plain JavaScript with no imports outside node:*, because it is the only file that the machine's own Node
+ * (18 or later) has to understand. Invariant: nothing else runs before node_modules matches package-lock.json.
+ */
+import { spawnSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const pinned = join(root, "node_modules", ".bin", "node");
+const stamp = join(root, "node_modules", ".samara-lock");
+
+function lockHash() {
+  return createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+}
+
+function installIfStale() {
+  const want = lockHash();
+  if (existsSync(pinned) && existsSync(stamp) && readFileSync(stamp, "utf8") === want) return;
+  process.stderr.write("samara: installing dependencies (once per package-lock.json) …\n");
+  const npm = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: root,
+    stdio: ["ignore", 2, 2],
+    shell: process.platform === "win32",
+  });
+  if (npm.status !== 0) {
+    process.stderr.write("samara: `npm ci` failed; the messages above say why\n");
+    process.exit(npm.status ?? 1);
+  }
+  if (!existsSync(pinned)) {
+    process.stderr.write(
+      `samara: no Node 26 package exists for ${process.platform}-${process.arch}; see "Limits" in README.md\n`,
+    );
+    process.exit(1);
+  }
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, want);
+}
+
+installIfStale();
+const [program, ...args] = process.argv.slice(2);
+const child = spawn(pinned, ["--disable-warning=ExperimentalWarning", join(root, program), ...args], {
+  stdio: "inherit",
+  cwd: root,
+  env: { ...process.env, PATH: `${join(root, "node_modules", ".bin")}:${process.env.PATH}` },
+});
+// Ctrl-C reaches the whole process group: the child decides how to end, we only pass its answer on.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => signal === "SIGTERM" && child.kill(signal));
+child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
