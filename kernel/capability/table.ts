@@ -1,0 +1,99 @@
+/**
+ * A domain's capabilities: the Wasm table that its lowered calls go through, and what each entry stands for.
+ *
+ * Invariant: an entry holds a proxy only for an object that the domain was granted or passed; all others are null and
+ * trap. The domain cannot write the table: its instructions were validated before the table existed.
+ * Capability c of an interface with n methods occupies slots c - FIRST_HANDLE + 1 … + n; slot 0 is the tick.
+ */
+import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
+import { CAP_TABLE_SIZE } from "../wasm/intrinsics.ts";
+
+/** What a capability names: an object of an interface in a domain. */
+export interface Target {
+  readonly domain: number;
+  readonly interface: string;
+  readonly self: number;
+}
+
+export interface Capability extends Target {
+  readonly number: number;
+  readonly methods: number;
+  /** How many times it was granted or passed and not dropped. */
+  references: number;
+  revoked: boolean;
+}
+
+export class CapabilityTable {
+  readonly #table: WebAssembly.Table;
+  readonly #byNumber = new Map<number, Capability>();
+  readonly #byTarget = new Map<string, Capability>();
+  /** Which slots are taken; first fit keeps numbers small and needs no list. */
+  readonly #taken = new Uint8Array(CAP_TABLE_SIZE);
+
+  constructor(table: WebAssembly.Table, tick: Function) {
+    this.#table = table;
+    this.#taken[0] = 1;
+    table.set(0, tick);
+  }
+
+  /** The capability of this number, or null; revoked ones count. */
+  get(number: number): Capability | null {
+    return this.#byNumber.get(number) ?? null;
+  }
+
+  find(target: Target): Capability | null {
+    return this.#byTarget.get(key(target)) ?? null;
+  }
+
+  all(): Iterable<Capability> {
+    return this.#byNumber.values();
+  }
+
+  /** Installs the proxies of one object. Null when the table has no room left. */
+  add(target: Target, proxies: readonly Function[]): Capability | null {
+    const slot = this.#findRoom(proxies.length);
+    if (slot < 0) return null;
+    const capability: Capability = {
+      ...target,
+      number: slot - 1 + FIRST_HANDLE,
+      methods: proxies.length,
+      references: 1,
+      revoked: false,
+    };
+    this.#taken.fill(1, slot, slot + proxies.length);
+    proxies.forEach((proxy, i) => this.#table.set(slot + i, proxy));
+    this.#byNumber.set(capability.number, capability);
+    this.#byTarget.set(key(target), capability);
+    return capability;
+  }
+
+  /** Takes one reference away; with the last one the number becomes invalid. */
+  drop(capability: Capability): void {
+    capability.references--;
+    if (capability.references > 0) return;
+    const slot = capability.number - FIRST_HANDLE + 1;
+    for (let i = 0; i < capability.methods; i++) this.#table.set(slot + i, null);
+    this.#taken.fill(0, slot, slot + capability.methods);
+    this.#byNumber.delete(capability.number);
+    if (this.#byTarget.get(key(capability)) === capability) this.#byTarget.delete(key(capability));
+  }
+
+  /** Replaces the proxies; the number stays what it was. */
+  replace(capability: Capability, functions: readonly Function[]): void {
+    const slot = capability.number - FIRST_HANDLE + 1;
+    functions.forEach((f, i) => this.#table.set(slot + i, f));
+  }
+
+  #findRoom(count: number): number {
+    let run = 0;
+    for (let slot = 1; slot < CAP_TABLE_SIZE; slot++) {
+      run = this.#taken[slot] === 0 ? run + 1 : 0;
+      if (run === count) return slot - count + 1;
+    }
+    return -1;
+  }
+}
+
+function key(target: Target): string {
+  return `${target.domain}\0${target.interface}\0${target.self}`;
+}

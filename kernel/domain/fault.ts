@@ -1,0 +1,64 @@
+/**
+ * Faults: how a trap, in whatever form it reaches the kernel, becomes a report that names the culprit.
+ *
+ * Nothing here changes state. Reports are made from a shallow stack, after the domain's last frame has left.
+ */
+export type FaultKind =
+  | "trap" // unreachable, out of bounds, division, …: V8's own
+  | "stack" // the domain used up the stack
+  | "abort" // env.abort: assertions and throws of the toolchain
+  | "rule" // a bad handle, argument or result; a status that the interface does not have
+  | "slice" // ran longer than its CPU slice
+  | "killed" // from outside
+  | "service"; // a service of the host program threw
+
+/** Where a trap happened: a byte offset in the domain's original module, and a source line when a map is known. */
+export interface TrapFrame {
+  readonly functionIndex: number;
+  readonly functionName: string | null;
+  /** Offset in the module as it was loaded. */
+  readonly loweredOffset: number;
+  /** Offset in the module as its author built it. */
+  readonly offset: number;
+  readonly source: { readonly file: string; readonly line: number; readonly column: number } | null;
+}
+
+export interface FaultReport {
+  readonly domain: string;
+  readonly id: number;
+  readonly generation: number;
+  readonly kind: FaultKind;
+  readonly message: string;
+  readonly frames: readonly TrapFrame[];
+  /** Names of the domains in the call chain at the fault, outermost first, the culprit last. */
+  readonly chain: readonly string[];
+  readonly objectsFreed: number;
+  readonly bytesFreed: number;
+}
+
+/** A wasm frame as V8 prints it: `at name (wasm://wasm/module-hash:wasm-function[12]:0x1a2b)`. */
+const WASM_FRAME = /^\s*at (?:(.*?) \()?wasm:\/\/wasm\/[^:]*:wasm-function\[(\d+)\]:0x([0-9a-f]+)\)?$/;
+const PROXY_FRAME = /samara:\/\/proxy\//;
+
+/** The culprit's own frames, innermost first: those above the first proxy. Lowered offsets only. */
+export function trapFrames(stack: string): { functionIndex: number; functionName: string | null; loweredOffset: number }[] {
+  const frames = [];
+  for (const line of stack.split("\n").slice(1)) {
+    const match = WASM_FRAME.exec(line);
+    if (match !== null)
+      frames.push({
+        functionIndex: Number(match[2]),
+        functionName: match[1] ?? null,
+        loweredOffset: Number.parseInt(match[3]!, 16),
+      });
+    else if (frames.length > 0 && PROXY_FRAME.test(line)) break;
+  }
+  return frames;
+}
+
+/** What V8 threw, as a fault kind. Anything but a trap or an exhausted stack is a bug of ours, and says so. */
+export function classify(error: unknown): { kind: FaultKind; message: string } {
+  if (error instanceof WebAssembly.RuntimeError) return { kind: "trap", message: error.message };
+  if (error instanceof RangeError) return { kind: "stack", message: error.message };
+  return { kind: "service", message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+}

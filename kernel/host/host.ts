@@ -1,0 +1,16 @@
+/**
+ * What the kernel needs from the program that hosts it. It is injected, so that the kernel imports nothing.
+ */
+import type { FaultReport } from "../domain/fault.ts";
+
+export interface Host {
+  /** CPU time of this thread in microseconds; only differences matter. */
+  cpuMicros(): number;
+  /** A domain has died and was reclaimed. */
+  onFault(report: FaultReport): void;
+  /** Keeps lowered modules between runs. Keys are hex digests; a wrong or missing entry only costs time. */
+  readonly cache?: {
+    get(key: string): Promise<Uint8Array | null>;
+    put(key: string, bytes: Uint8Array): Promise<void>;
+  };
+}

@@ -1,0 +1,348 @@
+/**
+ * The proxy generator: readable JavaScript for one method of one edge (caller → callee object).
+ *
+ * Invariants of every generated function:
+ *  - head room, liveness and all arguments are checked before the first store; a failed check leaves no trace;
+ *  - after the callee, in whatever way it ended, depth, lent objects and argument stack are as before the call;
+ *  - an error of the caller throws into the caller, an error of the callee becomes a fault code: blame is explicit;
+ *  - nothing else than the kernel's trap object, or what V8 throws in the caller's own name, reaches the caller.
+ *
+ * Every edge gets source text of its own. Functions made from equal text share type feedback, and a shared call site
+ * is megamorphic: the call costs twice as much.
+ */
+import {
+  isDirect, returnWords, RPC_MAX_ERROR, RpcFault, type Interface, type Method, type Model, type ValueType,
+} from "../interface/model.ts";
+import {
+  CORE_DEPTH, DOMAIN_ALIVE, DOMAIN_RETURN, DOMAIN_SHIFT, DOMAINS, EDGES, FIRST_HANDLE, FRAMES, GENERATION_BITS,
+  GENERATION_MASK, LENT, MAX_FRAMES, OBJECT_SHIFT, OBJECT_TAG, OBJECT_TYPE, OBJECTS,
+} from "../../shared-heap/layout.ts";
+
+/** Checks that the crossing laboratory can leave out to show what each costs. The kernel never leaves one out. */
+export type Ablation = "stack" | "alive" | "owner" | "type" | "catch" | "count" | "epoch";
+
+/** Everything about an edge that is baked into the source as a constant. */
+export interface EdgeConstants {
+  readonly model: Model;
+  readonly interface: Interface;
+  readonly method: Method;
+  readonly caller: { readonly name: string; readonly id: number; readonly generation: number };
+  readonly callee: { readonly name: string; readonly id: number; readonly generation: number };
+  /** The object in the callee that the capability names. */
+  readonly self: number;
+  /** Index of the edge's counter word. */
+  readonly counter: number;
+  /** Ledger type id of each exchangeable type, by its key in the model. */
+  readonly typeIds: ReadonlyMap<string, number>;
+  readonly omit?: ReadonlySet<Ablation>;
+}
+
+/** Names that the generated source refers to, bound by `link.ts`. */
+export const PROXY_SCOPE = [
+  "L", // Int32Array over the ledger
+  "callee", // the server's export
+  "probe", // throws RangeError when less than the guaranteed head room is left
+  "TRAP", // the one genuine trap object
+  "badArgument", // (index, why): throws into the caller
+  "crashed", // (error) → fault code; the callee is dying afterwards. Throws into a caller that is dying itself
+  "badResult", // (why) → the same for a result that breaks a rule
+  "args", // {top, end}: the callee's argument stack
+  "copyIn", // (to, from, length): caller's memory → callee's; traps beyond the caller's memory
+  "copyOut", // (to, from, length): callee's memory → caller's
+  "checkOut", // (pointer, capacity): traps beyond the caller's memory
+  "passIn", // (capability, interface name) → the callee's capability; 0 exhausted, -1 not the caller's
+  "passOut", // (capability, interface name) → the caller's capability; 0 exhausted, -1 not the callee's
+] as const;
+
+const word = (byteOffset: number): number => byteOffset >> 2;
+const aliveWord = (id: number): number => word(DOMAINS + (id << DOMAIN_SHIFT) + DOMAIN_ALIVE);
+const returnWord = (id: number): number => word(DOMAINS + (id << DOMAIN_SHIFT) + DOMAIN_RETURN);
+const TAG = word(OBJECTS + OBJECT_TAG);
+const TYPE = word(OBJECTS + OBJECT_TYPE);
+const DEPTH = word(CORE_DEPTH);
+/** Handle → word index of its record, relative to TAG or TYPE. */
+const record = (handle: string): string => `(${handle} >>> ${GENERATION_BITS}) << ${OBJECT_SHIFT - 2}`;
+const bumped = (handle: string): string => `${handle} & ${~GENERATION_MASK} | ${handle} + 1 & ${GENERATION_MASK}`;
+
+/** Source of the function for one method: `(function name(flat parameters) { … })`. */
+export function generateProxy(edge: EdgeConstants): string {
+  return new ProxyWriter(edge).write();
+}
+
+class ProxyWriter {
+  readonly #e: EdgeConstants;
+  readonly #params: string[] = [];
+  /** What the callee is called with. */
+  readonly #pass: string[] = [];
+  /** Conditions on the arguments; none has an effect. */
+  readonly #checks: string[] = [];
+  /** Copies to the argument stack and capabilities: they can fail, but leave nothing that anyone can see. */
+  readonly #copies: string[] = [];
+  /** Plain stores that cannot fail: from here on the arguments are the callee's. */
+  readonly #moves: string[] = [];
+  /** Plain stores that undo what ends with the call; in the catch block too. */
+  readonly #restore: string[] = [];
+  readonly #objects: string[] = [];
+  /** The end of the argument stack so far, as an expression. */
+  #argsTop = "";
+
+  constructor(edge: EdgeConstants) {
+    this.#e = edge;
+  }
+
+  #omits(what: Ablation): boolean {
+    return this.#e.omit?.has(what) ?? false;
+  }
+
+  write(): string {
+    const { method, caller, callee, self } = this.#e;
+    method.params.forEach((p, i) => this.#param(p.type, i));
+    const results = this.#results();
+    const alive = (who: typeof caller): string => `L[${aliveWord(who.id)}] !== ${who.generation}`;
+    const unless = (what: Ablation, line: string): string[] => (this.#omits(what) ? [] : [line]);
+    const call = `result = callee(${[`${self}`, ...this.#pass].join(", ")}) | 0;`;
+    const body = [
+      ...unless("stack", "probe(0);"),
+      ...unless("alive", `if (${alive(callee)}) return ${RpcFault.dead};`),
+      ...this.#checks,
+      `const depth = L[${DEPTH}];`,
+      `if (depth >= ${MAX_FRAMES}) return ${RpcFault.exhausted};`,
+      ...this.#copies,
+      ...this.#moves,
+      ...unless("count", `L[${word(EDGES) + this.#e.counter}]++;`),
+      ...unless("epoch", `L[${word(FRAMES)} + depth] = ${callee.id};`),
+      `L[${DEPTH}] = depth + 1;`,
+      "let result;",
+      ...(this.#omits("catch")
+        ? [call]
+        : [
+            `try { ${call} } catch (error) {`,
+            ...[`L[${DEPTH}] = depth;`, ...this.#restore, "return crashed(error);"].map((line) => `  ${line}`),
+            "}",
+          ]),
+      `L[${DEPTH}] = depth;`,
+      ...this.#restore,
+      ...unless("alive", `if (${alive(callee)}) return crashed(null);`),
+      ...results,
+      // A caller that was killed while it waited must not run on: the kernel's trap ends its frame.
+      ...unless("alive", `if (${alive(caller)}) throw TRAP;`),
+      "return result;",
+    ];
+    return [
+      `(function ${method.name}(${this.#params.join(", ")}) {`,
+      ...body.map((line) => `  ${line}`),
+      "})",
+      `//# sourceURL=samara://proxy/${caller.name}/${callee.name}.${self}/${this.#e.interface.name}.${method.name}`,
+    ].join("\n");
+  }
+
+  #typeId(key: string): number {
+    const id = this.#e.typeIds.get(key);
+    if (id === undefined) throw new Error(`${this.#e.interface.name}.${this.#e.method.name}: type ${key} has no id`);
+    return id;
+  }
+
+  #members(enumName: string): number {
+    return this.#e.model.enums[enumName]!.members.length;
+  }
+
+  // ── parameters ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #param(type: ValueType, i: number): void {
+    switch (type.kind) {
+      case "rref":
+      case "borrow":
+        return this.#object(type, i);
+      case "str":
+      case "slice":
+        return this.#bytes(type.max, i);
+      case "interface":
+        return this.#capability(type.name, i);
+      case "enum":
+        this.#params.push(`a${i}`);
+        this.#pass.push(`a${i}`);
+        this.#checks.push(`if (a${i} >>> 0 >= ${this.#members(type.name)}) badArgument(${i}, "no member of ${type.name}");`);
+        return;
+      default:
+        return this.#scalar(type.scalar, i);
+    }
+  }
+
+  #scalar(scalar: string, i: number): void {
+    if (scalar === "u64" || scalar === "i64") {
+      this.#params.push(`a${i}`, `b${i}`);
+      this.#pass.push(`a${i}`, `b${i}`);
+      return;
+    }
+    const narrow: Readonly<Record<string, string>> = {
+      bool: `a${i} !== 0 ? 1 : 0`,
+      u8: `a${i} & 255`,
+      i8: `a${i} << 24 >> 24`,
+      u16: `a${i} & 65535`,
+      i16: `a${i} << 16 >> 16`,
+    };
+    this.#params.push(`a${i}`);
+    this.#pass.push(narrow[scalar] ?? `a${i}`);
+  }
+
+  #object(type: { readonly kind: "rref" | "borrow"; readonly type: string }, i: number): void {
+    const { caller, callee } = this.#e;
+    const id = this.#typeId(type.type);
+    const callerTag = caller.id << GENERATION_BITS;
+    const lends = type.kind === "borrow";
+    this.#params.push(`a${i}`);
+    this.#pass.push(`h${i}`);
+    this.#checks.push(`const e${i} = ${record(`a${i}`)};`);
+    if (!this.#omits("owner"))
+      this.#checks.push(`if ((L[e${i} + ${TAG}] ^ a${i}) !== ${callerTag}) badArgument(${i}, "not an object of the caller's");`);
+    // What was lent may be lent on, so LENT is masked there. A move needs the exclusive right: LENT fails the compare.
+    if (lends) this.#checks.push(`const t${i} = L[e${i} + ${TYPE}];`);
+    if (!this.#omits("type"))
+      this.#checks.push(
+        lends
+          ? `if ((t${i} & ${~LENT}) !== ${id}) badArgument(${i}, "not a ${type.type}");`
+          : `if (L[e${i} + ${TYPE}] !== ${id}) badArgument(${i}, "borrowed, or not a ${type.type}");`,
+      );
+    for (const other of this.#objects) this.#checks.push(`if (e${i} === ${other}) badArgument(${i}, "the same object twice");`);
+    this.#objects.push(`e${i}`);
+    this.#moves.push(`const h${i} = ${bumped(`a${i}`)};`, `L[e${i} + ${TAG}] = h${i} ^ ${callee.id << GENERATION_BITS};`);
+    if (!lends) return;
+    this.#moves.push(`L[e${i} + ${TYPE}] = t${i} | ${LENT};`);
+    this.#restore.push(`L[e${i} + ${TAG}] = a${i} ^ ${callerTag};`, `L[e${i} + ${TYPE}] = t${i};`);
+  }
+
+  /** Copied to the callee's argument stack, which a nested call finds grown and leaves as it was. */
+  #bytes(max: number, i: number): void {
+    this.#params.push(`a${i}`, `b${i}`);
+    this.#pass.push(`p${i}`, `b${i}`);
+    this.#checks.push(`if (b${i} >>> 0 > ${max}) return ${RpcFault.tooLarge};`);
+    if (this.#argsTop === "") {
+      this.#copies.push("const top = args.top;");
+      this.#restore.push("args.top = top;");
+    }
+    this.#copies.push(
+      `const p${i} = ${this.#argsTop || "top"};`,
+      `if (p${i} + b${i} > args.end) return ${RpcFault.tooLarge};`,
+      `copyIn(p${i}, a${i}, b${i});`,
+    );
+    if (this.#argsTop !== "") this.#moves.pop();
+    this.#argsTop = `(p${i} + b${i} + 7 & -8)`;
+    this.#moves.push(`args.top = ${this.#argsTop};`);
+  }
+
+  #capability(name: string, i: number): void {
+    this.#params.push(`a${i}`);
+    this.#pass.push(`c${i}`);
+    this.#copies.push(
+      `const c${i} = passIn(a${i}, ${JSON.stringify(name)});`,
+      `if (c${i} === -1) badArgument(${i}, "not a capability to a ${name} of the caller's");`,
+      `if (c${i} === 0) return ${RpcFault.exhausted};`,
+    );
+  }
+
+  // ── results ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Statements after a normal return: all checks, then all copies, then the moves, so that a bad result moves nothing. */
+  #results(): string[] {
+    const { result, error } = this.#e.method;
+    const errors = error === null ? 0 : Math.min(this.#members(error), RPC_MAX_ERROR);
+    const lied = 'return badResult("a status that its interface does not have");';
+    if (result.kind === "value" && isDirect(result))
+      return [
+        `if (result >>> 0 < ${FIRST_HANDLE}) { if (result === 0 || result >>> 0 > ${errors}) ${lied} }`,
+        "else {",
+        ...this.#direct(result.type).map((line) => `  ${line}`),
+        "}",
+      ];
+    const phases = { checks: [] as string[], copies: [] as string[], moves: [] as string[] };
+    const values = result.kind === "void" ? [] : result.kind === "value" ? [result.type] : result.fields.map((f) => f.type);
+    const words = resultWords(values);
+    values.forEach((type, i) => this.#value(type, i, words[i]!, phases));
+    const lines = [...phases.checks, ...phases.copies, ...phases.moves];
+    return [
+      `if (result !== 0) { if (result >>> 0 > ${errors}) ${lied} }`,
+      ...(lines.length === 0 ? [] : ["else {", ...lines.map((line) => `  ${line}`), "}"]),
+    ];
+  }
+
+  #direct(type: ValueType): string[] {
+    if (type.kind === "interface")
+      return [
+        `result = passOut(result, ${JSON.stringify(type.name)});`,
+        'if (result === -1) return badResult("not a capability of its own");',
+        `if (result === 0) result = ${RpcFault.exhausted};`,
+      ];
+    if (type.kind !== "rref") throw new Error(`${this.#e.method.name}: not a direct result`);
+    return [
+      ...this.#ownedByCallee("result", "er", type.type),
+      `result = ${bumped("result")};`,
+      `L[er + ${TAG}] = result ^ ${this.#e.caller.id << GENERATION_BITS};`,
+    ];
+  }
+
+  #ownedByCallee(handle: string, entry: string, key: string): string[] {
+    const tests = [
+      ...(this.#omits("owner") ? [] : [`(L[${entry} + ${TAG}] ^ ${handle}) !== ${this.#e.callee.id << GENERATION_BITS}`]),
+      ...(this.#omits("type") ? [] : [`L[${entry} + ${TYPE}] !== ${this.#typeId(key)}`]),
+    ];
+    return [
+      `const ${entry} = ${record(handle)};`,
+      ...(tests.length === 0 ? [] : [`if (${tests.join(" || ")}) return badResult("not a ${key} of its own");`]),
+    ];
+  }
+
+  #value(type: ValueType, i: number, at: number, out: { checks: string[]; copies: string[]; moves: string[] }): void {
+    const from = returnWord(this.#e.callee.id) + at;
+    const to = returnWord(this.#e.caller.id) + at;
+    switch (type.kind) {
+      case "rref":
+        out.checks.push(`const r${i} = L[${from}];`, ...this.#ownedByCallee(`r${i}`, `x${i}`, type.type));
+        for (let k = 0; k < i; k++)
+          if (out.checks.some((line) => line.startsWith(`const x${k} `)))
+            out.checks.push(`if (x${i} === x${k}) return badResult("the same object twice");`);
+        out.moves.push(
+          `const s${i} = ${bumped(`r${i}`)};`,
+          `L[x${i} + ${TAG}] = s${i} ^ ${this.#e.caller.id << GENERATION_BITS};`,
+          `L[${to}] = s${i};`,
+        );
+        return;
+      case "interface":
+        out.copies.push(
+          `const r${i} = passOut(L[${from}], ${JSON.stringify(type.name)});`,
+          `if (r${i} === -1) return badResult("not a capability of its own");`,
+          `if (r${i} === 0) return ${RpcFault.exhausted};`,
+        );
+        out.moves.push(`L[${to}] = r${i};`);
+        return;
+      case "str":
+      case "slice":
+        this.#params.push(`q${i}`, `n${i}`);
+        this.#checks.push(`checkOut(q${i}, n${i});`);
+        out.checks.push(
+          `const m${i} = L[${from + 1}] >>> 0;`,
+          `if (m${i} > ${type.max}) return badResult("more than ${type.max} bytes");`,
+          `if (m${i} > n${i} >>> 0) return ${RpcFault.tooLarge};`,
+        );
+        out.copies.push(`try { copyOut(q${i}, L[${from}], m${i}); } catch { return badResult("bytes outside its memory"); }`);
+        out.moves.push(`L[${to}] = q${i};`, `L[${to + 1}] = m${i};`);
+        return;
+      case "enum":
+        out.checks.push(`if (L[${from}] >>> 0 >= ${this.#members(type.name)}) return badResult("no member of ${type.name}");`);
+        out.moves.push(`L[${to}] = L[${from}];`);
+        return;
+      default:
+        for (let k = 0; k < returnWords(type); k++) out.moves.push(`L[${to + k}] = L[${from + k}];`);
+    }
+  }
+}
+
+/** First DOMAIN_RETURN word of each result value: in order, an f64 at an even word. */
+export function resultWords(values: readonly ValueType[]): number[] {
+  let next = 0;
+  return values.map((type) => {
+    if (type.kind === "scalar" && type.scalar === "f64") next = (next + 1) & ~1;
+    const at = next;
+    next += returnWords(type);
+    return at;
+  });
+}
