@@ -1,0 +1,113 @@
+/**
+ * What a domain is and what a system consists of: the types of `domain.ts` and `systems/*.ts`.
+ *
+ * Manifests are programs of their author's, so nothing here trusts their static types; `validate.ts` checks the values.
+ * Invariant: a `ResolvedSystem` exists only when every name in it resolves, every interface agrees and every limit is
+ * in range, so that the linker needs no checks of its own.
+ */
+import type { Model } from "../interface/model.ts";
+
+/** What one domain may consume. All optional: see `DEFAULT_LIMITS`. */
+export interface Limits {
+  /** Private memory, in pages of 64 KiB. */
+  readonly memoryPages?: number;
+  /** Exchange heap: bytes of blocks, and objects, charged to the domain. */
+  readonly heapBytes?: number;
+  readonly heapObjects?: number;
+  /** Time that one entry may take without the calls it makes, in milliseconds. */
+  readonly sliceMs?: number;
+}
+
+/** `domains/NAME/domain.ts`: what a domain offers and needs. Names are the author's; values name interfaces. */
+export interface DomainDescriptor {
+  readonly description: string;
+  /** Objects that the domain provides; those of one interface are `self` 0, 1, … in this order. */
+  readonly provides?: Readonly<Record<string, string>>;
+  /** Capabilities that the system must grant to it, under these names. */
+  readonly uses?: Readonly<Record<string, string>>;
+  readonly limits?: Limits;
+  /** AssemblyScript runtime: `incremental` collects garbage; `stub` never frees. Default incremental. */
+  readonly runtime?: "incremental" | "minimal" | "stub";
+}
+
+/** `systems/NAME.ts`: who exists, in start order, and what each may reach. */
+export interface SystemManifest {
+  readonly name: string;
+  readonly description?: string;
+  /** Size of the exchange heap in bytes (at most 2 GiB) and of its ledger in objects. */
+  readonly heap: { readonly bytes: number; readonly objects: number };
+  readonly domains: Readonly<Record<string, DomainEntry>>;
+}
+
+export interface DomainEntry {
+  /** Folder name under domains/. One domain can run under several names. */
+  readonly domain: string;
+  /** Name in the descriptor's `uses` → `"provider.object"`; the providers `kernel` and `host` are built in. */
+  readonly uses?: Readonly<Record<string, string>>;
+  readonly limits?: Limits;
+}
+
+/** Objects that are not a domain's: provider name → object name → interface. */
+export type Builtins = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+export interface ProvidedObject {
+  readonly name: string;
+  readonly interface: string;
+  readonly self: number;
+}
+
+export interface ResolvedUse {
+  /** The name under which the domain asks for it. */
+  readonly name: string;
+  readonly interface: string;
+  /** Instance name of the provider, or a built-in one; name of its object, and which of that interface it is. */
+  readonly provider: string;
+  readonly object: string;
+  readonly self: number;
+}
+
+export interface ResolvedDomain {
+  readonly name: string;
+  readonly domain: string;
+  readonly limits: Required<Limits>;
+  readonly provides: readonly ProvidedObject[];
+  readonly uses: readonly ResolvedUse[];
+}
+
+export interface ResolvedSystem {
+  readonly name: string;
+  readonly heap: { readonly bytes: number; readonly objects: number };
+  /** In start order, which is the manifest's. Calls may be cyclic; a call to a domain not yet started answers. */
+  readonly domains: readonly ResolvedDomain[];
+  readonly model: Model;
+}
+
+/** What a system without other built-ins of its own can reach: the kernel's and the host's services. */
+export const DEFAULT_BUILTINS: Builtins = { kernel: { system: "System" }, host: { console: "Console" } };
+
+export const DEFAULT_LIMITS: Required<Limits> = {
+  memoryPages: 256,
+  heapBytes: 16 * 1024 * 1024,
+  heapObjects: 16_384,
+  sliceMs: 100,
+};
+
+/** Every problem of a manifest or descriptor, one a line, each with its path. */
+export class ManifestError extends Error {
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "ManifestError";
+    this.problems = problems;
+  }
+}
+
+/** Gives a descriptor its type; does nothing else. */
+export function defineDomain(descriptor: DomainDescriptor): DomainDescriptor {
+  return descriptor;
+}
+
+/** Gives a manifest its type; does nothing else. */
+export function defineSystem(manifest: SystemManifest): SystemManifest {
+  return manifest;
+}
