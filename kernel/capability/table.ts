@@ -11,6 +11,8 @@ import { CAP_TABLE_SIZE } from "../wasm/intrinsics.ts";
 /** What a capability names: an object of an interface in a domain. */
 export interface Target {
   readonly domain: number;
+  /** Of the domain's instance: ids are used again, generations are not. */
+  readonly generation: number;
   readonly interface: string;
   readonly self: number;
 }
@@ -18,9 +20,10 @@ export interface Target {
 export interface Capability extends Target {
   readonly number: number;
   readonly methods: number;
+  /** Counter words of its edges, one per method. */
+  readonly counters: readonly number[];
   /** How many times it was granted or passed and not dropped. */
   references: number;
-  revoked: boolean;
 }
 
 export class CapabilityTable {
@@ -36,7 +39,7 @@ export class CapabilityTable {
     table.set(0, tick);
   }
 
-  /** The capability of this number, or null; revoked ones count. */
+  /** The capability of this number, or null. */
   get(number: number): Capability | null {
     return this.#byNumber.get(number) ?? null;
   }
@@ -50,15 +53,15 @@ export class CapabilityTable {
   }
 
   /** Installs the proxies of one object. Null when the table has no room left. */
-  add(target: Target, proxies: readonly Function[]): Capability | null {
+  add(target: Target, proxies: readonly Function[], counters: readonly number[]): Capability | null {
     const slot = this.#findRoom(proxies.length);
     if (slot < 0) return null;
     const capability: Capability = {
       ...target,
       number: slot - 1 + FIRST_HANDLE,
       methods: proxies.length,
+      counters,
       references: 1,
-      revoked: false,
     };
     this.#taken.fill(1, slot, slot + proxies.length);
     proxies.forEach((proxy, i) => this.#table.set(slot + i, proxy));
@@ -67,21 +70,21 @@ export class CapabilityTable {
     return capability;
   }
 
-  /** Takes one reference away; with the last one the number becomes invalid. */
-  drop(capability: Capability): void {
+  /** Takes one reference away; with the last one the number becomes invalid. True when it was the last. */
+  drop(capability: Capability): boolean {
     capability.references--;
-    if (capability.references > 0) return;
+    if (capability.references > 0) return false;
     const slot = capability.number - FIRST_HANDLE + 1;
     for (let i = 0; i < capability.methods; i++) this.#table.set(slot + i, null);
     this.#taken.fill(0, slot, slot + capability.methods);
     this.#byNumber.delete(capability.number);
-    if (this.#byTarget.get(key(capability)) === capability) this.#byTarget.delete(key(capability));
+    this.#byTarget.delete(key(capability));
+    return true;
   }
 
-  /** Replaces the proxies; the number stays what it was. */
-  replace(capability: Capability, functions: readonly Function[]): void {
-    const slot = capability.number - FIRST_HANDLE + 1;
-    functions.forEach((f, i) => this.#table.set(slot + i, f));
+  /** The proxy of one method, as the host calls it. */
+  method(capability: Capability, index: number): Function {
+    return this.#table.get(capability.number - FIRST_HANDLE + 1 + index) as Function;
   }
 
   #findRoom(count: number): number {
@@ -95,5 +98,5 @@ export class CapabilityTable {
 }
 
 function key(target: Target): string {
-  return `${target.domain}\0${target.interface}\0${target.self}`;
+  return `${target.generation}\0${target.interface}\0${target.self}`;
 }

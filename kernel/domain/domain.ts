@@ -5,38 +5,12 @@
  * the rest. Invariant: `DOMAIN_ALIVE` equals `generation` exactly while the state is "loaded" or "running".
  */
 import type { Signature } from "../interface/model.ts";
+import type { ResolvedDomain } from "../manifest/manifest.ts";
 import type { Admitted } from "../wasm/policy.ts";
 import type { CapabilityTable } from "../capability/table.ts";
 import type { FaultKind } from "./fault.ts";
 
 export type DomainState = "loaded" | "running" | "dying" | "dead";
-
-/** What a domain's folder declares: names of what it provides and needs, by interface. */
-export interface DomainInterfaces {
-  /** name → interface; the n-th name of one interface is object n of the domain. */
-  readonly provides: Readonly<Record<string, string>>;
-  readonly uses: Readonly<Record<string, string>>;
-}
-
-export interface DomainLimits {
-  /** Pages of 64 KiB of private memory. */
-  readonly memoryPages: number;
-  /** Bytes of exchange heap that may be charged to the domain, as blocks. */
-  readonly heapBytes: number;
-  readonly heapObjects: number;
-  /** CPU milliseconds that one of its frames may run before it is ended. */
-  readonly sliceMs: number;
-}
-
-export const DEFAULT_LIMITS: DomainLimits = { memoryPages: 256, heapBytes: 16 << 20, heapObjects: 65536, sliceMs: 200 };
-
-/** A grant: under this name the domain may reach that object. */
-export interface Grant {
-  readonly interface: string;
-  /** Domain and provided name. */
-  readonly target: string;
-  readonly provided: string;
-}
 
 /** Why the domain is going to die, noted at the moment of blame, before the stack unwinds. */
 export interface Blame {
@@ -57,9 +31,8 @@ export class Domain {
   readonly name: string;
   readonly id: number;
   readonly generation: number;
-  readonly interfaces: DomainInterfaces;
-  readonly limits: DomainLimits;
-  readonly grants: ReadonlyMap<string, Grant>;
+  /** Its manifest entry: what it provides, what it was granted, its limits. */
+  readonly entry: ResolvedDomain;
   readonly args: ArgumentStack = { top: 0, end: 0 };
   state: DomainState = "loaded";
   admitted: Admitted | null = null;
@@ -67,22 +40,12 @@ export class Domain {
   exports: WebAssembly.Exports | null = null;
   capabilities: CapabilityTable | null = null;
   blame: Blame | null = null;
-  calls = 0;
 
-  constructor(spec: {
-    name: string;
-    id: number;
-    generation: number;
-    interfaces: DomainInterfaces;
-    limits: DomainLimits;
-    grants: ReadonlyMap<string, Grant>;
-  }) {
-    this.name = spec.name;
-    this.id = spec.id;
-    this.generation = spec.generation;
-    this.interfaces = spec.interfaces;
-    this.limits = spec.limits;
-    this.grants = spec.grants;
+  constructor(entry: ResolvedDomain, id: number, generation: number) {
+    this.name = entry.name;
+    this.entry = entry;
+    this.id = id;
+    this.generation = generation;
   }
 
   get alive(): boolean {

@@ -8,6 +8,8 @@ export interface Host {
   cpuMicros(): number;
   /** A domain has died and was reclaimed. */
   onFault(report: FaultReport): void;
+  /** Source position of a byte offset in the module that the domain was built as. */
+  locate?(domain: string, offset: number): { file: string; line: number; column: number } | null;
   /** Keeps lowered modules between runs. Keys are hex digests; a wrong or missing entry only costs time. */
   readonly cache?: {
     get(key: string): Promise<Uint8Array | null>;

@@ -50,8 +50,8 @@ export const PROXY_SCOPE = [
   "copyIn", // (to, from, length): caller's memory → callee's; traps beyond the caller's memory
   "copyOut", // (to, from, length): callee's memory → caller's
   "checkOut", // (pointer, capacity): traps beyond the caller's memory
-  "passIn", // (capability, interface name) → the callee's capability; 0 exhausted, -1 not the caller's
-  "passOut", // (capability, interface name) → the caller's capability; 0 exhausted, -1 not the callee's
+  "passIn", // (capability, interface name) → the callee's capability, a fault code, or -1: not the caller's
+  "passOut", // (capability, interface name) → the caller's capability, a fault code, or -1: not the callee's
 ] as const;
 
 const word = (byteOffset: number): number => byteOffset >> 2;
@@ -236,7 +236,7 @@ class ProxyWriter {
     this.#copies.push(
       `const c${i} = passIn(a${i}, ${JSON.stringify(name)});`,
       `if (c${i} === -1) badArgument(${i}, "not a capability to a ${name} of the caller's");`,
-      `if (c${i} === 0) return ${RpcFault.exhausted};`,
+      `if (c${i} < ${FIRST_HANDLE}) return c${i};`,
     );
   }
 
@@ -270,7 +270,6 @@ class ProxyWriter {
       return [
         `result = passOut(result, ${JSON.stringify(type.name)});`,
         'if (result === -1) return badResult("not a capability of its own");',
-        `if (result === 0) result = ${RpcFault.exhausted};`,
       ];
     if (type.kind !== "rref") throw new Error(`${this.#e.method.name}: not a direct result`);
     return [
@@ -310,7 +309,7 @@ class ProxyWriter {
         out.copies.push(
           `const r${i} = passOut(L[${from}], ${JSON.stringify(type.name)});`,
           `if (r${i} === -1) return badResult("not a capability of its own");`,
-          `if (r${i} === 0) return ${RpcFault.exhausted};`,
+          `if (r${i} < ${FIRST_HANDLE}) return r${i};`,
         );
         out.moves.push(`L[${to}] = r${i};`);
         return;

@@ -1,0 +1,214 @@
+/**
+ * Edges: makes the proxies through which one domain calls one object of another, and counts their calls.
+ *
+ * Invariant: a proxy is bound to one instance (id and generation) on each side; when either is gone it answers "dead"
+ * or throws into a frame that is being unwound, and never reaches another instance.
+ */
+import type { Capability, Target } from "../capability/table.ts";
+import type { Domain } from "../domain/domain.ts";
+import { KernelError } from "../errors.ts";
+import { clientSignature, exportName, RpcFault, serverSignature, type Interface, type Model } from "../interface/model.ts";
+import { EDGES, MAX_EDGES } from "../../shared-heap/layout.ts";
+import { generateProxy, PROXY_SCOPE, type Ablation } from "./generate.ts";
+import { bridge, makeBridge, makeCopier, type Copier } from "./modules.ts";
+
+/** What proxies call back for; all of it is off the hot path. */
+export interface ProxyKernel {
+  readonly ledger: Int32Array;
+  readonly trap: WebAssembly.RuntimeError;
+  readonly probe: (never: 0) => void;
+  readonly model: Model;
+  readonly typeIds: ReadonlyMap<string, number>;
+  readonly omit: ReadonlySet<Ablation>;
+  /** The domain of this id, dead or alive, unless the id belongs to a later instance. */
+  instance(id: number, generation: number): Domain | null;
+  /** Notes the blame and throws the trap object. */
+  blame(domain: Domain, message: string): never;
+  /** Ends the domain (once), from what it threw or, when null, from what was noted. */
+  fault(domain: Domain, error: unknown): void;
+  /** The exported function, or the host service's, that implements one method. */
+  implementation(domain: Domain, name: string): Function | null;
+}
+
+export interface EdgeInfo {
+  readonly caller: string;
+  readonly callee: string;
+  readonly interface: string;
+  readonly method: string;
+  readonly calls: number;
+}
+
+const NO_COPIER: Copier = { copyIn: unused, copyOut: unused, checkOut: unused };
+function unused(): never {
+  throw new Error("a proxy without text or bytes copies nothing");
+}
+
+export class EdgeLinker {
+  readonly #kernel: ProxyKernel;
+  readonly #bridges = new Map<string, WebAssembly.Module>();
+  readonly #copiers = new WeakMap<WebAssembly.Memory, WeakMap<WebAssembly.Memory, Copier>>();
+  readonly #edges: (Omit<EdgeInfo, "calls"> | null)[] = [];
+  readonly #freeCounters: number[] = [];
+
+  constructor(kernel: ProxyKernel) {
+    this.#kernel = kernel;
+  }
+
+  /** The holder's capability to `target`: one more reference, or a new one. A fault code when there is no room. */
+  grant(holder: Domain, target: Target): number {
+    const table = holder.capabilities!;
+    const callee = this.#kernel.instance(target.domain, target.generation);
+    if (callee === null) return RpcFault.dead;
+    const known = table.find(target);
+    if (known !== null) {
+      known.references++;
+      return known.number;
+    }
+    const interface_ = this.#kernel.model.interfaces[target.interface]!;
+    const counters = this.#takeCounters(holder, callee, interface_);
+    if (counters === null) return RpcFault.exhausted;
+    const proxies = interface_.methods.map((_, i) => this.#compile(holder, callee, target, i, counters[i]!));
+    const capability = table.add(target, bridge(this.#bridge(interface_), proxies), counters);
+    if (capability !== null) return capability.number;
+    counters.forEach((c) => this.#releaseCounter(c));
+    return RpcFault.exhausted;
+  }
+
+  /** Gives one reference back. */
+  drop(holder: Domain, capability: Capability): void {
+    if (holder.capabilities!.drop(capability)) capability.counters.forEach((c) => this.#releaseCounter(c));
+  }
+
+  dropAll(holder: Domain): void {
+    for (const capability of [...(holder.capabilities?.all() ?? [])]) {
+      capability.references = 1;
+      this.drop(holder, capability);
+    }
+  }
+
+  /** Passes a capability on: the number in `to`, a fault code, or -1 when `from` holds no such capability. */
+  pass(from: Domain, to: Domain, number: number, interfaceName: string): number {
+    const capability = from.capabilities?.get(number) ?? null;
+    if (capability === null || capability.interface !== interfaceName) return -1;
+    return this.grant(to, capability);
+  }
+
+  edges(): EdgeInfo[] {
+    const counter = (i: number): number => this.#kernel.ledger[(EDGES >> 2) + i]! >>> 0;
+    return this.#edges.flatMap((edge, i) => (edge === null ? [] : [{ ...edge, calls: counter(i) }]));
+  }
+
+  /** The generated source of one method, for people who want to read it. */
+  source(holder: Domain, callee: Domain, target: Target, method: number, counter = 0): string {
+    const { model, typeIds, omit } = this.#kernel;
+    const interface_ = model.interfaces[target.interface]!;
+    return generateProxy({
+      model,
+      interface: interface_,
+      method: interface_.methods[method]!,
+      caller: holder,
+      callee,
+      self: target.self,
+      counter,
+      typeIds,
+      omit,
+    });
+  }
+
+  #compile(holder: Domain, callee: Domain, target: Target, index: number, counter: number): Function {
+    const kernel = this.#kernel;
+    const interface_ = kernel.model.interfaces[target.interface]!;
+    const method = interface_.methods[index]!;
+    const implementation = kernel.implementation(callee, exportName(interface_, method));
+    if (implementation === null)
+      throw new KernelError("link", `${callee.name} does not export ${exportName(interface_, method)}`);
+    const place = `${interface_.name}.${method.name}`;
+    const failed = (error: unknown): number => {
+      kernel.fault(callee, error);
+      if (!holder.alive) throw kernel.trap;
+      return RpcFault.crashed;
+    };
+    const badResult = (why: string): number => {
+      callee.blame ??= { kind: "rule", message: `result of ${place}: ${why}`, stack: "", chain: [] };
+      return failed(null);
+    };
+    const badArgument = (i: number, why: string): never =>
+      kernel.blame(holder, `argument ${method.params[i]!.name} of ${place}: ${why}`);
+    const copier = this.#copier(holder, callee);
+    const scope: Record<(typeof PROXY_SCOPE)[number], unknown> = {
+      L: kernel.ledger,
+      callee: implementation,
+      probe: kernel.probe,
+      TRAP: kernel.trap,
+      badArgument,
+      crashed: failed,
+      badResult,
+      args: callee.args,
+      ...copier,
+      passIn: (number: number, name: string) => this.pass(holder, callee, number, name),
+      passOut: (number: number, name: string) => this.pass(callee, holder, number, name),
+    };
+    const source = this.source(holder, callee, target, index, counter);
+    return new Function(...PROXY_SCOPE, `return ${source}`)(...PROXY_SCOPE.map((n) => scope[n])) as Function;
+  }
+
+  #copier(caller: Domain, callee: Domain): Copier {
+    if (caller.memory === null || callee.memory === null) return NO_COPIER;
+    let row = this.#copiers.get(caller.memory);
+    if (row === undefined) this.#copiers.set(caller.memory, (row = new WeakMap()));
+    let copier = row.get(callee.memory);
+    if (copier === undefined) row.set(callee.memory, (copier = makeCopier(caller.memory, callee.memory)));
+    return { copyIn: copier.copyIn, copyOut: copier.copyOut, checkOut: copier.checkOut };
+  }
+
+  /** The capability argument was consumed by the indirect call, so proxies have the signature without it. */
+  #bridge(interface_: Interface): WebAssembly.Module {
+    let module = this.#bridges.get(interface_.name);
+    if (module === undefined) {
+      const signatures = interface_.methods.map((m) => {
+        const client = clientSignature(m);
+        return { params: client.params.slice(0, -1), results: client.results };
+      });
+      this.#bridges.set(interface_.name, (module = makeBridge(signatures)));
+    }
+    return module;
+  }
+
+  #takeCounters(holder: Domain, callee: Domain, interface_: Interface): number[] | null {
+    const free = this.#freeCounters.length + MAX_EDGES - this.#edges.length;
+    if (free < interface_.methods.length) return null;
+    return interface_.methods.map((method) => {
+      const counter = this.#freeCounters.pop() ?? this.#edges.push(null) - 1;
+      this.#edges[counter] = {
+        caller: holder.name,
+        callee: callee.name,
+        interface: interface_.name,
+        method: method.name,
+      };
+      this.#kernel.ledger[(EDGES >> 2) + counter] = 0;
+      return counter;
+    });
+  }
+
+  #releaseCounter(counter: number): void {
+    this.#edges[counter] = null;
+    this.#freeCounters.push(counter);
+  }
+}
+
+/** What a domain must export to serve an interface; null when it does, else the reason. */
+export function missingExport(domain: Domain, interface_: Interface): string | null {
+  for (const method of interface_.methods) {
+    const name = exportName(interface_, method);
+    if (domain.function(name, serverSignature(method)) !== null) continue;
+    const other = [...(domain.admitted?.exports.keys() ?? [])].find(
+      (e) => e.startsWith(`${interface_.name}$`) && e.endsWith(`$${method.name}`) && e !== name,
+    );
+    if (other !== undefined)
+      return `was built against another version of ${interface_.name}: it exports ${other}, this system has ${name}; rebuild it`;
+    return domain.admitted?.exports.has(name) === true
+      ? `exports ${name} with another signature than the interface has`
+      : `does not export ${name}`;
+  }
+  return null;
+}

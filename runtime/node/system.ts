@@ -1,0 +1,197 @@
+/**
+ * A running system: the kernel, hosted by Node, with every domain of a manifest loaded and started.
+ *
+ * This is the embedding API: programs and tests boot a system and call any domain through its typed client. It owns the
+ * watchdog thread and the disk cache of lowered modules; `stop` ends both.
+ */
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { FaultReport } from "../../kernel/domain/fault.ts";
+import { targetOf } from "../../kernel/domain/imports.ts";
+import { KernelError } from "../../kernel/errors.ts";
+import { Marshal, type HostClient } from "../../kernel/host/marshal.ts";
+import { HostHeap, HostObject } from "../../kernel/host/object.ts";
+import { HOST_BUFFERS, Kernel, type DomainInfo } from "../../kernel/kernel.ts";
+import type { ResolvedSystem } from "../../kernel/manifest/manifest.ts";
+import type { Ablation } from "../../kernel/proxy/generate.ts";
+import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
+import { Symbols } from "./symbols.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/** A built domain: its module and, when the compiler wrote one, the text of its source map. */
+export interface DomainImage {
+  readonly bytes: Uint8Array;
+  readonly sourceMap?: string;
+}
+
+export type RecordClass = new (heap: HostHeap, handle: number) => HostObject;
+
+export interface BootOptions {
+  /** Images by domain folder name (`ResolvedDomain.domain`). */
+  readonly images: ReadonlyMap<string, DomainImage>;
+  /** Generated record classes by type name, so that results arrive typed. */
+  readonly records?: Readonly<Record<string, RecordClass>>;
+  /** Directory for lowered modules; none: nothing is kept between runs. */
+  readonly cacheDir?: string;
+  readonly onFault?: (report: FaultReport) => void;
+  /** The crossing laboratory: checks that proxies leave out. */
+  readonly omit?: ReadonlySet<Ablation>;
+  readonly elide?: boolean;
+}
+
+/** A service of this program: objects that implement an interface, in the order of their `self` numbers. */
+export type Service = readonly Record<string, Function>[];
+
+export class System {
+  readonly kernel: Kernel;
+  readonly heap: HostHeap;
+  /** Everything that died, oldest first (the last 1,000). */
+  readonly faults: FaultReport[] = [];
+  readonly #manifest: ResolvedSystem;
+  readonly #options: BootOptions;
+  readonly #marshal: Marshal;
+  readonly #symbols = new Symbols();
+  readonly #watchdog: Watchdog;
+  #stopped = false;
+
+  /** Makes the kernel; no domain yet. `serve` what the manifest expects of the host, then `start`. */
+  constructor(manifest: ResolvedSystem, options: BootOptions) {
+    this.#manifest = manifest;
+    this.#options = options;
+    // Traps at the end of a long call chain must name its first frames too.
+    Error.stackTraceLimit = Math.max(Error.stackTraceLimit, 50);
+    this.kernel = new Kernel({
+      model: manifest.model,
+      heapBytes: manifest.heap.bytes,
+      objects: manifest.heap.objects,
+      ...(options.omit === undefined ? {} : { omit: options.omit }),
+      ...(options.elide === undefined ? {} : { elide: options.elide }),
+      host: {
+        cpuMicros: threadCpuMicros,
+        onFault: (report) => this.#onFault(report),
+        locate: (domain, offset) => this.#symbols.locate(domain, offset),
+        ...(options.cacheDir === undefined ? {} : { cache: diskCache(options.cacheDir) }),
+      },
+    });
+    this.heap = new HostHeap(this.kernel);
+    this.#marshal = new Marshal(
+      this.kernel,
+      { object: (type, handle) => this.#wrapObject(type, handle), client: (name, cap) => this.#wrapClient(name, cap) },
+      HOST_BUFFERS,
+    );
+    this.#watchdog = new Watchdog(this.kernel.ledgerMemory.buffer as unknown as SharedArrayBuffer);
+  }
+
+  /** Boots a manifest in one step. @throws AdmissionError, KernelError */
+  static async boot(manifest: ResolvedSystem, options: BootOptions, services: Readonly<Record<string, Service>> = {}): Promise<System> {
+    const system = new System(manifest, options);
+    try {
+      for (const [name, service] of Object.entries(services)) system.serve(name, service);
+      await system.start();
+    } catch (error) {
+      await system.stop();
+      throw error;
+    }
+    return system;
+  }
+
+  /** Loads all domains, then initialises each, then runs each one's `main`, in the manifest's order. */
+  async start(): Promise<void> {
+    const domains = [];
+    for (const entry of this.#manifest.domains) {
+      const image = this.#options.images.get(entry.domain);
+      if (image === undefined) throw new KernelError("link", `${entry.name}: no image of domain ${entry.domain} was given`);
+      if (image.sourceMap !== undefined) this.#symbols.add(entry.name, image.sourceMap);
+      domains.push(await this.kernel.load(entry, image.bytes));
+    }
+    for (const domain of domains) this.kernel.init(domain);
+    for (const domain of domains) this.kernel.start(domain);
+  }
+
+  /** Implements an interface in this program. Domains reach it where the manifest grants `host.…` or `kernel.…`. */
+  serve(interfaceName: string, service: Service): void {
+    this.kernel.serve(this.#marshal.service(this.#interface(interfaceName), service));
+  }
+
+  /**
+   * A typed client for an object that a domain provides.
+   * @param path `domain.object`, as in a manifest's `uses`
+   * @throws KernelError (unknown-domain, unknown-capability)
+   */
+  client<T>(path: string): T {
+    if (this.#stopped) throw new KernelError("closed", "the system was stopped");
+    const [name = "", object = ""] = path.split(".");
+    const domain = this.kernel.domain(name);
+    const provided = domain.entry.provides.find((p) => p.name === object);
+    if (provided === undefined) {
+      const names = domain.entry.provides.map((p) => `${name}.${p.name}`).join(", ");
+      throw new KernelError("unknown-capability", `${path}: ${name} provides ${names || "nothing"}`);
+    }
+    const target = targetOf(domain, provided.interface, provided.self);
+    const number = this.kernel.linker.grant(this.kernel.hostDomain, target);
+    if (number < FIRST_HANDLE) throw new KernelError("limit", `${path}: the host holds too many capabilities`);
+    return this.#wrapClient(provided.interface, number) as T;
+  }
+
+  domains(): DomainInfo[] {
+    return this.kernel.domains();
+  }
+
+  kill(name: string, why?: string): void {
+    this.kernel.kill(this.kernel.domain(name), why);
+  }
+
+  /** Ends every domain, last started first, and the watchdog. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    for (const { name } of this.kernel.domains().reverse()) {
+      const domain = this.kernel.domain(name);
+      if (domain.alive) this.kernel.kill(domain, "system stopped");
+    }
+    await this.#watchdog.stop();
+  }
+
+  #onFault(report: FaultReport): void {
+    if (this.#stopped) return;
+    this.faults.push(report);
+    if (this.faults.length > 1000) this.faults.shift();
+    this.#options.onFault?.(report);
+  }
+
+  #interface(name: string) {
+    const interface_ = this.kernel.model.interfaces[name];
+    if (interface_ === undefined) throw new KernelError("unknown-interface", `no interface is named ${name}`);
+    return interface_;
+  }
+
+  #wrapObject(type: string, handle: number): HostObject {
+    const Class = this.#options.records?.[type] ?? HostObject;
+    return new Class(this.heap, handle);
+  }
+
+  #wrapClient(name: string, number: number): HostClient {
+    const { capabilities } = this.kernel.hostDomain;
+    const capability = capabilities!.get(number)!;
+    return this.#marshal.client(this.#interface(name), number, (method) => capabilities!.method(capability, method));
+  }
+}
+
+function threadCpuMicros(): number {
+  const { user, system } = process.threadCpuUsage();
+  return user + system;
+}
+
+function diskCache(directory: string) {
+  const path = (key: string): string => join(directory, `${key}.lowered`);
+  return {
+    get: (key: string): Promise<Uint8Array | null> => readFile(path(key)).catch(() => null),
+    put: async (key: string, bytes: Uint8Array): Promise<void> => {
+      await mkdir(directory, { recursive: true });
+      // Written aside and renamed: another process never reads half a module.
+      const aside = `${path(key)}.${process.pid}`;
+      await writeFile(aside, bytes);
+      await rename(aside, path(key));
+    },
+  };
+}
