@@ -140,7 +140,8 @@ function mergeLimits(
   heap: SystemManifest["heap"],
 ): Required<Limits> {
   const wanted = { ...descriptor.limits, ...entry };
-  if (wanted.heapBytes! > heap.bytes) report.at("heapBytes").add(`${wanted.heapBytes} exceeds heap.bytes, ${heap.bytes}`);
+  if (wanted.heapBytes! > heap.bytes)
+    report.at("heapBytes").add(`${wanted.heapBytes} exceeds heap.bytes, ${heap.bytes}`);
   if (wanted.heapObjects! > heap.objects) {
     report.at("heapObjects").add(`${wanted.heapObjects} exceeds heap.objects, ${heap.objects}`);
   }
@@ -155,7 +156,13 @@ function mergeLimits(
 /** Objects of every provider, by provider name. */
 type Providers = ReadonlyMap<string, readonly ProvidedObject[]>;
 
-function resolveUse(report: Report, name: string, type: string, target: unknown, providers: Providers): ResolvedUse | null {
+function resolveUse(
+  report: Report,
+  name: string,
+  type: string,
+  target: unknown,
+  providers: Providers,
+): ResolvedUse | null {
   if (typeof target !== "string") {
     report.add(`must be "provider.object", is ${show(target)}`);
     return null;
@@ -167,7 +174,12 @@ function resolveUse(report: Report, name: string, type: string, target: unknown,
   // Suggest what has the right interface first: that is what was meant nearly always.
   const all = [...providers].flatMap(([p, os]) => os.map((o) => ({ target: `${p}.${o.name}`, type: o.interface })));
   const fitting = all.filter((o) => o.type === type).map((o) => o.target);
-  const hint = suggestion(target, fitting) || suggestion(target, all.map((o) => o.target));
+  const hint =
+    suggestion(target, fitting) ||
+    suggestion(
+      target,
+      all.map((o) => o.target),
+    );
   if (objects === undefined) {
     report.add(`"${target}" names no domain${hint}`);
     return null;
@@ -185,7 +197,12 @@ function resolveUse(report: Report, name: string, type: string, target: unknown,
   return { name, interface: type, provider, object, self: found.self };
 }
 
-function resolveUses(report: Report, descriptor: DomainDescriptor, value: unknown, providers: Providers): ResolvedUse[] {
+function resolveUses(
+  report: Report,
+  descriptor: DomainDescriptor,
+  value: unknown,
+  providers: Providers,
+): ResolvedUse[] {
   const granted = report.dict(value, true);
   const wanted = descriptor.uses ?? {};
   for (const name of Object.keys(granted)) {
@@ -254,7 +271,10 @@ export function validateManifest(
   const providers = new Map<string, readonly ProvidedObject[]>();
   for (const [name, descriptor] of found) providers.set(name, numbered(descriptor.provides));
   for (const [name, objects] of Object.entries(builtins)) {
-    providers.set(name, numbered(objects).filter((o) => own(model.interfaces, o.interface) !== undefined));
+    providers.set(
+      name,
+      numbered(objects).filter((o) => own(model.interfaces, o.interface) !== undefined),
+    );
   }
 
   const domains: ResolvedDomain[] = [];

@@ -1,0 +1,100 @@
+/**
+ * One AssemblyScript domain → Wasm with names and a source map. The compiler runs in this process.
+ *
+ * Invariants: domain code is compiled with `--noUnsafe`, the guest libraries (below --lib) without; the result depends
+ * only on the options and on the files that are reported back as inputs.
+ */
+import { join } from "node:path";
+import type { DomainDescriptor } from "#kernel/manifest/manifest.ts";
+import { ROOT } from "../lib/paths.ts";
+import { readText } from "../lib/files.ts";
+import { BuildError, frame } from "./errors.ts";
+
+/** Folders whose `heap/`, `os/` and `idl/` a domain imports. */
+export const LIBRARIES = ["shared-heap/guest", "runtime/guest", "build/gen/guest"];
+const OPTIONS = ["-O3", "--noUnsafe", "--exportStart", "_init", "--debug", "--sourceMap", "--lib", LIBRARIES.join(",")];
+
+export interface Compiled {
+  readonly bytes: Uint8Array;
+  readonly sourceMap: string;
+  /** Path relative to the root → text, or null for a file that was looked for and not found. */
+  readonly inputs: ReadonlyMap<string, string | null>;
+}
+
+/** What the compiler tells about one diagnostic (fields of its `DiagnosticMessage` that we use). */
+interface Diagnostic {
+  readonly code: number;
+  readonly message: string;
+  readonly range: { start: number; end: number; source: { normalizedPath: string; text?: string } | null } | null;
+}
+
+/** Interfaces that the domain serves: each needs its generated server module. */
+function served(descriptor: DomainDescriptor): string[] {
+  return [...new Set(Object.values(descriptor.provides ?? {}))].toSorted();
+}
+
+/**
+ * The module that ties a domain to its interfaces. It exists only in the compiler: the exports of the generated server
+ * modules become exports of the domain, beside those of its own `index.ts`.
+ */
+function entryText(descriptor: DomainDescriptor): string {
+  const servers = served(descriptor).map((name) => `export * from "idl/${name}.server";`);
+  return [...servers, 'export * from "./index";', ""].join("\n");
+}
+
+/** Everything apart from files that decides the result. */
+export function compileOptions(dir: string, descriptor: DomainDescriptor): string {
+  return JSON.stringify([dir, OPTIONS, descriptor.runtime ?? "incremental", entryText(descriptor)]);
+}
+
+/** `~lib/heap/x.ts` lies in one of the libraries; the standard library has no path of its own. */
+function realPath(normalized: string): string {
+  if (!normalized.startsWith("~lib/")) return normalized;
+  const rest = normalized.slice("~lib/".length);
+  const library = LIBRARIES.find((lib) => readText(join(ROOT, lib, rest)) !== null);
+  return library === undefined ? normalized : `${library}/${rest}`;
+}
+
+function describe(d: Diagnostic): string {
+  const source = d.range?.source;
+  if (d.range === null || source == null) return `error: ${d.message}`;
+  const path = realPath(source.normalizedPath);
+  const text = source.text ?? readText(join(ROOT, path)) ?? "";
+  return frame(path, text, d.range.start, d.range.end, d.message);
+}
+
+/**
+ * Compiles `dir/index.ts` with the servers of all that the descriptor provides.
+ * @param dir relative to the root.
+ * @throws BuildError with every error and warning, each as file:line:column with its source line.
+ */
+export async function compileAssemblyScript(dir: string, descriptor: DomainDescriptor): Promise<Compiled> {
+  const { default: asc } = await import("assemblyscript/asc");
+  const inputs = new Map<string, string | null>();
+  const outputs = new Map<string, string | Uint8Array>();
+  const diagnostics: Diagnostic[] = [];
+  const entry = `${dir}/$entry.ts`;
+  const argv = [entry, ...OPTIONS, "--runtime", descriptor.runtime ?? "incremental", "--outFile", "domain.wasm"];
+  const { error, stderr } = await asc.main(argv, {
+    readFile(name, base) {
+      if (name === entry) return entryText(descriptor);
+      if (name === "asconfig.json" || name.endsWith("/asconfig.json")) return null;
+      const path = base === "." ? name : `${base}/${name}`;
+      const text = readText(join(ROOT, path));
+      inputs.set(path, text);
+      return text;
+    },
+    writeFile: (name, content) => void outputs.set(name, content),
+    listFiles: () => [],
+    // The compiler's own declaration of this type is narrower than what it passes.
+    reportDiagnostic: (d) => void diagnostics.push(d as unknown as Diagnostic),
+  });
+  if (diagnostics.length > 0) throw new BuildError(diagnostics.map(describe).join("\n"));
+  if (error !== null) throw new BuildError(`${dir}: error: ${stderr.toString().trim() || error.message}`);
+  const bytes = outputs.get("domain.wasm");
+  const sourceMap = outputs.get("domain.wasm.map");
+  if (!(bytes instanceof Uint8Array) || typeof sourceMap !== "string") {
+    throw new BuildError(`${dir}: error: the AssemblyScript compiler wrote no module`);
+  }
+  return { bytes, sourceMap, inputs };
+}

@@ -1,0 +1,20 @@
+/**
+ * How tests run: every `*.test.ts`, each file in a process of its own under the pinned Node.
+ *
+ * Processes, not threads, because tests exhaust stacks, reserve gigabytes of address space and kill what they start.
+ */
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    environment: "node",
+    pool: "forks",
+    include: ["**/*.test.ts"],
+    exclude: ["**/node_modules/**", "build/**", "bench/peers/**"],
+    // Generous: machines differ by ten times, and the long property tests set their own.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 10_000,
+    passWithNoTests: false,
+  },
+});
