@@ -158,8 +158,7 @@ test("every top-level folder has a README", () => {
 });
 
 test("nothing is left to do, and no test is switched off", () => {
-  const marks = new RegExp(
-    ["TO" + "DO", "FIX" + "ME", "XX" + "X", "\\b(?:it|test|describe)\\.(?:only|todo)\\b"].join("|"),
-  );
+  // Written so that this file does not find itself.
+  const marks = /\b(?:TO[D]O|FIX[M]E|XX[X])\b|\b(?:it|test|describe)\.(?:only|todo)\b/;
   expect(FILES.filter((file) => marks.test(text(file)))).toEqual([]);
 });

@@ -22,7 +22,7 @@ export interface Count {
 /** Lines that are neither blank nor wholly comment. */
 export function codeLines(text: string): number {
   let inBlock = false;
-  let count = 0;
+  let found = 0;
   for (const raw of text.split("\n")) {
     const line = raw.trim();
     if (inBlock) {
@@ -34,9 +34,9 @@ export function codeLines(text: string): number {
       inBlock = !line.includes("*/");
       continue;
     }
-    count++;
+    found++;
   }
-  return count;
+  return found;
 }
 
 function count(part: string, files: readonly string[]): Count {

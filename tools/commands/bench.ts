@@ -1,0 +1,18 @@
+/**
+ * bench NAME [options]: measures; NAME is crossing, heap or load.
+ *
+ *   --json           one JSON object on stdout and nothing else
+ *   --samples FILE   raw samples
+ *
+ * docs/benchmarks.md explains all options, what each case means and how to add a mechanism.
+ */
+import type { Command } from "../lib/command.ts";
+
+export const command: Command = {
+  positionals: [0, Infinity],
+  passThrough: true,
+  async run({ positionals }) {
+    const { main } = await import("../../bench/run.ts");
+    return main([...positionals]);
+  },
+};

@@ -1,0 +1,25 @@
+/**
+ * build: builds what is stale of interfaces and domains, and checks every system's manifest.
+ *
+ * Everything goes to build/. A domain that does not build stops no other one.
+ *
+ *   npm run samara -- build
+ */
+import { buildAll } from "../build/all.ts";
+import type { Command } from "../lib/command.ts";
+import { paint } from "../lib/terminal.ts";
+
+export const command: Command = {
+  positionals: [0, 0],
+  async run() {
+    let compiled = 0;
+    const problems = await buildAll((dir) => {
+      compiled++;
+      process.stdout.write(`building ${dir}\n`);
+    });
+    for (const problem of problems) process.stderr.write(`${problem}\n`);
+    if (problems.length > 0) return 1;
+    process.stdout.write(paint("green", compiled === 0 ? "everything is up to date\n" : `built ${compiled}\n`));
+    return 0;
+  },
+};

@@ -1,0 +1,9 @@
+/**
+ * check: types, lint, format, layering and the size of the trusted base.
+ *
+ * The same as `npm run check`. Every step runs; the last line names those that failed.
+ */
+import { check } from "../check.ts";
+import type { Command } from "../lib/command.ts";
+
+export const command: Command = { positionals: [0, 0], run: () => check() };
