@@ -1,0 +1,190 @@
+/**
+ * The whole-heap invariant checker: reads ledger, slot words and allocator, and says what contradicts what.
+ *
+ * Changes nothing and trusts nothing but the layout, so that tests may run it after anything at all. Cost: in the
+ * order of the ledger's capacity and the heap's granules.
+ */
+import type { Allocator } from "./allocator.ts";
+import {
+  CORE_DEPTH, DOMAIN_BYTES, DOMAIN_OBJECTS, DOMAIN_SHIFT, DOMAINS, GENERATION_BITS, headerBytes, LENT, MAX_DOMAINS,
+  MAX_TYPES, OBJECT_BYTES, OWNER_CONTAINED, OWNER_DEVICE, OWNER_NONE, TYPE_ELEMENT, TYPE_KIND, TYPE_SLOTS, TypeKind,
+} from "./layout.ts";
+import type { Ledger } from "./ledger.ts";
+import { ADDRESS, BLOCK, CHARGED, LINK, RECORD_SHIFT, SIZE, SLOT, TAG, TYPE } from "./records.ts";
+import { typeWord } from "./types.ts";
+
+/** `index` is the record to blame, 0 when no single one is. */
+export interface Violation {
+  readonly index: number;
+  readonly reason: string;
+}
+
+export function checkHeap(ledger: Ledger): Violation[] {
+  return new Checker(ledger).run();
+}
+
+class Checker {
+  readonly #ledger: Ledger;
+  readonly #words: Int32Array;
+  readonly #allocator: Allocator;
+  readonly #found: Violation[] = [];
+  /** Record that holds the block at an address. */
+  readonly #blocks = new Map<number, number>();
+  /** Bytes and objects charged to each domain, by the records. */
+  readonly #bytes = new Float64Array(MAX_DOMAINS);
+  readonly #objects = new Float64Array(MAX_DOMAINS);
+  #live = 0;
+  #free = 0;
+  #dying = 0;
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+    this.#words = ledger.words;
+    this.#allocator = ledger.allocator;
+  }
+
+  run(): Violation[] {
+    const ledger = this.#ledger;
+    this.#require(0, this.#words.subarray(TAG, TAG + OBJECT_BYTES / 4).every((w) => w === 0), "record 0 is in use");
+    for (let index = 1; index < ledger.highWater; index++) this.#record(index);
+    this.#unused();
+    this.#list("free", ledger.freeHead, this.#free, (i) => ledger.ownerAt(i) === OWNER_NONE && ledger.at(TYPE, i) === 0);
+    this.#list("dying", ledger.dyingHead, this.#dying, (i) => ledger.ownerAt(i) === OWNER_NONE && ledger.at(TYPE, i) !== 0);
+    this.#require(0, this.#live === ledger.live, `${this.#live} live objects, counted ${ledger.live}`);
+    this.#require(0, this.#blocks.size === this.#allocator.blocks,
+      `${this.#allocator.blocks} blocks in use, ${this.#blocks.size} belong to objects`);
+    for (let id = 0; id < MAX_DOMAINS; id++) this.#charges(id);
+    for (const reason of this.#allocator.check()) this.#require(0, false, `allocator: ${reason}`);
+    return this.#found;
+  }
+
+  #require(index: number, holds: boolean, reason: string): void {
+    if (!holds) this.#found.push({ index, reason });
+  }
+
+  #record(index: number): void {
+    const ledger = this.#ledger;
+    const owner = ledger.ownerAt(index);
+    if (owner === OWNER_NONE && ledger.at(TYPE, index) === 0) {
+      this.#free++;
+      for (const word of [ADDRESS, SIZE, BLOCK, CHARGED, SLOT])
+        this.#require(index, ledger.at(word, index) === 0, "a free record holds more than tag and link");
+      return;
+    }
+    if (owner === OWNER_NONE) this.#dying++;
+    else this.#live++;
+    const lent = (ledger.at(TYPE, index) & LENT) !== 0;
+    const type = ledger.at(TYPE, index) & ~LENT;
+    const known = type > 0 && type < MAX_TYPES && this.#words[typeWord(type) + (TYPE_KIND >> 2)] !== TypeKind.none;
+    this.#require(index, owner < MAX_DOMAINS, `owner ${owner}`);
+    this.#require(index, known, `type ${type} is not defined`);
+    if (!known) return;
+    this.#block(index, type);
+    if (lent) {
+      const holds = owner !== OWNER_NONE && owner !== OWNER_CONTAINED && owner !== OWNER_DEVICE;
+      this.#require(index, holds, `lent, and of owner ${owner}`);
+      this.#require(index, this.#words[CORE_DEPTH >> 2] !== 0, "lent while nobody runs");
+    }
+    if (owner === OWNER_CONTAINED) this.#contained(index);
+    else if (owner !== OWNER_NONE)
+      this.#require(index, ledger.at(LINK, index) === 0 && ledger.at(SLOT, index) === 0, "a root with link or slot");
+    this.#slots(index, type);
+  }
+
+  /** The object lies inside one block that is in use, and in no other object's. */
+  #block(index: number, type: number): void {
+    const ledger = this.#ledger;
+    const word = typeWord(type);
+    const header = headerBytes(this.#words[word + (TYPE_KIND >> 2)]!, this.#words[word + (TYPE_SLOTS >> 2)]!);
+    const base = (ledger.at(ADDRESS, index) >>> 0) - header;
+    const block = ledger.at(BLOCK, index);
+    const size = ledger.at(SIZE, index);
+    const charged = ledger.at(CHARGED, index);
+    const inUse = this.#allocator.isBlock(base);
+    this.#require(index, inUse, `no block begins at address ${base}`);
+    if (inUse) this.#require(index, this.#allocator.blockSize(base) === block, `block of ${block} bytes, allocated otherwise`);
+    this.#require(index, size >= 0 && header + size <= block, `${size} visible bytes do not fit`);
+    this.#require(index, !this.#blocks.has(base), `shares its block with object ${this.#blocks.get(base)}`);
+    this.#blocks.set(base, index);
+    const chargeable = charged > OWNER_NONE && charged < MAX_DOMAINS && charged !== OWNER_CONTAINED;
+    this.#require(index, chargeable, `charged to ${charged}`);
+    if (!chargeable) return;
+    this.#bytes[charged]! += block;
+    this.#objects[charged]! += 1;
+  }
+
+  /** LINK and SLOT name a slot, and the slot names this object. */
+  #contained(index: number): void {
+    const ledger = this.#ledger;
+    const container = ledger.at(LINK, index);
+    const slot = ledger.at(SLOT, index);
+    const type = ledger.at(TYPE, container) & ~LENT;
+    const exists = container > 0 && container < ledger.highWater && type > 0 && type < MAX_TYPES;
+    this.#require(index, exists, `lies in object ${container}, which does not exist`);
+    if (!exists) return;
+    const slots = this.#words[typeWord(type) + (TYPE_SLOTS >> 2)]!;
+    this.#require(index, slot >= 0 && slot < slots, `lies in slot ${slot} of ${slots}`);
+    const there = this.#ledger.slots[(ledger.at(ADDRESS, container) >>> 2) - 1 - slot];
+    const handle = ledger.at(TAG, index) ^ (OWNER_CONTAINED << GENERATION_BITS);
+    this.#require(index, there === handle, `slot ${slot} of object ${container} holds 0x${(there! >>> 0).toString(16)}`);
+  }
+
+  /** Every occupied slot holds the current handle of an object that lies there; a deque's are just its ring. */
+  #slots(index: number, type: number): void {
+    const ledger = this.#ledger;
+    const word = typeWord(type);
+    const kind = this.#words[word + (TYPE_KIND >> 2)]!;
+    const slots = this.#words[word + (TYPE_SLOTS >> 2)]!;
+    const element = this.#words[word + (TYPE_ELEMENT >> 2)]!;
+    const base = (ledger.at(ADDRESS, index) >>> 2) - 1;
+    const head = kind === TypeKind.deque ? ledger.slots[base - slots]! : 0;
+    const length = kind === TypeKind.deque ? ledger.slots[base - slots - 1]! : 0;
+    this.#require(index, head >= 0 && head <= Math.max(slots - 1, 0) && length >= 0 && length <= slots,
+      `deque of ${slots} with head ${head}, length ${length}`);
+    for (let slot = 0; slot < slots; slot++) {
+      const handle = ledger.slots[base - slot]!;
+      if (kind === TypeKind.deque) {
+        const inRing = (slot - head + slots) % slots < length;
+        this.#require(index, (handle !== 0) === inRing, `deque slot ${slot}: occupied ${handle !== 0}, in the ring ${inRing}`);
+      }
+      if (handle === 0) continue;
+      const inner = handle >>> GENERATION_BITS;
+      const lies = inner > 0 && inner < ledger.highWater && ledger.at(LINK, inner) === index &&
+        ledger.at(SLOT, inner) === slot && (ledger.at(TAG, inner) ^ handle) === OWNER_CONTAINED << GENERATION_BITS;
+      this.#require(index, lies, `slot ${slot} holds object ${inner}, which does not lie there`);
+      const wanted = kind === TypeKind.record ? this.#words[(element >> 2) + slot] : element;
+      if (lies) this.#require(inner, ledger.at(TYPE, inner) === wanted, `lies in a slot for type ${wanted}`);
+    }
+  }
+
+  /** Records that were never used hold nothing but, below MAX_DOMAINS, their tag. */
+  #unused(): void {
+    const end = Math.floor((this.#words.length - TAG) >> RECORD_SHIFT);
+    for (let index = this.#ledger.highWater; index < end; index++) {
+      const tag = index < MAX_DOMAINS ? index << GENERATION_BITS : 0;
+      const first = TAG + (index << RECORD_SHIFT);
+      let clean = this.#words[first] === tag;
+      for (let word = first + 1; word < first + OBJECT_BYTES / 4; word++) clean &&= this.#words[word] === 0;
+      this.#require(index, clean, "a record that was never used is not clean");
+    }
+  }
+
+  /** A list made by LINK words ends, and holds all `count` records that belong to it. */
+  #list(name: string, head: number, count: number, belongs: (index: number) => boolean): void {
+    let length = 0;
+    for (let index = head; index !== 0 && length <= count; index = this.#ledger.at(LINK, index), length++) {
+      const right = index > 0 && index < this.#ledger.highWater && belongs(index);
+      this.#require(index, right, `in the ${name} list by mistake`);
+      if (!right) return;
+    }
+    this.#require(0, length === count, `${count} ${name} records, ${length > count ? "in circles" : length} in their list`);
+  }
+
+  #charges(id: number): void {
+    const word = (DOMAINS + (id << DOMAIN_SHIFT)) >> 2;
+    const bytes = this.#words[word + (DOMAIN_BYTES >> 2)]! >>> 0;
+    const objects = this.#words[word + (DOMAIN_OBJECTS >> 2)]! >>> 0;
+    this.#require(0, bytes === this.#bytes[id] && objects === this.#objects[id],
+      `domain ${id}: charged ${bytes} bytes, ${objects} objects; its records say ${this.#bytes[id]}, ${this.#objects[id]}`);
+  }
+}
