@@ -24,8 +24,7 @@ import {
 import { translateOffset } from "./wasm/offsets.ts";
 import { ExchangeHeap } from "../shared-heap/heap.ts";
 import {
-  CORE_DEPTH, CORE_PENDING, DOMAIN_ALIVE, DOMAIN_BYTES, DOMAIN_BYTES_LIMIT, DOMAIN_FAULTS, DOMAIN_OBJECTS,
-  DOMAIN_OBJECTS_LIMIT, DOMAIN_SHIFT, DOMAINS, FIRST_DOMAIN, FRAME_DOMAIN_MASK, FRAMES, GENERATION_BITS, ledgerBytes,
+  CORE_DEPTH, CORE_PENDING, DOMAIN_ALIVE, DOMAIN_FAULTS, DOMAIN_SHIFT, DOMAINS, FIRST_DOMAIN, FRAME_DOMAIN_MASK, FRAMES, GENERATION_BITS, ledgerBytes,
   MAX_DOMAINS, OWNER_HOST,
 } from "../shared-heap/layout.ts";
 
@@ -170,8 +169,7 @@ export class Kernel implements ProxyKernel, ImportKernel {
       generation: d.generation,
       state: d.state,
       faults: this.#record(d, DOMAIN_FAULTS),
-      bytes: this.#record(d, DOMAIN_BYTES),
-      objects: this.#record(d, DOMAIN_OBJECTS),
+      ...this.heap.charged(d.id),
       memoryBytes: d.memory?.buffer.byteLength ?? 0,
     }));
   }
@@ -365,13 +363,10 @@ export class Kernel implements ProxyKernel, ImportKernel {
   }
 
   #setRecord(domain: Domain): void {
-    const set = (offset: number, value: number): void => {
-      this.ledger[this.#recordWord(domain, offset)] = Math.min(value, 0x7fffffff);
-    };
-    set(DOMAIN_BYTES_LIMIT, domain.entry.limits.heapBytes);
-    set(DOMAIN_OBJECTS_LIMIT, domain.entry.limits.heapObjects);
-    set(DOMAIN_FAULTS, this.#record(this.#byName.get(domain.name) ?? domain, DOMAIN_FAULTS));
-    set(DOMAIN_ALIVE, domain.generation);
+    const former = this.#byName.get(domain.name);
+    this.heap.setLimits(domain.id, domain.entry.limits.heapBytes, domain.entry.limits.heapObjects);
+    this.ledger[this.#recordWord(domain, DOMAIN_FAULTS)] = former === undefined ? 0 : this.#record(former, DOMAIN_FAULTS);
+    this.ledger[this.#recordWord(domain, DOMAIN_ALIVE)] = domain.generation;
   }
 
   #recordWord(domain: Domain, offset: number): number {

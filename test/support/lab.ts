@@ -1,0 +1,156 @@
+/**
+ * A laboratory for isolation tests: a kernel with interfaces and hand-written Wasm domains, no build step.
+ *
+ * Domains are WebAssembly text, so that a test can do what no compiler would. After each test `audit()` runs the
+ * whole-heap invariant checker.
+ */
+import { expect } from "vitest";
+import wabt from "wabt";
+import type { FaultReport } from "#kernel/domain/fault.ts";
+import { interfaceKey, typeKey, type Model } from "#kernel/interface/model.ts";
+import type { DomainInfo } from "#kernel/kernel.ts";
+import { DEFAULT_LIMITS, type Limits, type ResolvedDomain, type ResolvedSystem } from "#kernel/manifest/manifest.ts";
+import type { Ablation } from "#kernel/proxy/generate.ts";
+import { System, type Service } from "#runtime/node/system.ts";
+import { compileInterfaces } from "#tools/idl/compile.ts";
+
+export interface LabDomain {
+  /** Text of the module; gets the names it needs for imports and exports. */
+  readonly wat: (names: Names) => string;
+  /** name → interface. */
+  readonly provides?: Readonly<Record<string, string>>;
+  /** name → [interface, provider, self]. */
+  readonly uses?: Readonly<Record<string, readonly [string, string, number?]>>;
+  readonly limits?: Limits;
+}
+
+/** Import module names and export names, with their fingerprints. */
+export interface Names {
+  /** Import module of an interface. */
+  module(interfaceName: string): string;
+  /** Export name of a served method: `Echo.move`. */
+  serve(method: string): string;
+  /** `(import "type" "T$…" (func $new_T (result i32)))`. */
+  newType(type: string): string;
+}
+
+export interface LabOptions {
+  readonly idl: string;
+  readonly domains: Readonly<Record<string, LabDomain>>;
+  readonly services?: Readonly<Record<string, Service>>;
+  readonly heapBytes?: number;
+  readonly objects?: number;
+  readonly omit?: ReadonlySet<Ablation>;
+  readonly elide?: boolean;
+}
+
+const PRELUDE = `import type { bool, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, RRef, Borrow, Deque, Array, Bytes, Str, Slice, RpcResult } from "./prelude.ts";\n`;
+
+export function compileIdl(text: string): Model {
+  return compileInterfaces(new Map([["interfaces/lab.ts", PRELUDE + text]]));
+}
+
+export function namesOf(model: Model): Names {
+  return {
+    module: (name) => interfaceKey(model.interfaces[name]!),
+    serve: (method) => {
+      const [name, m] = method.split(".");
+      return `${interfaceKey(model.interfaces[name!]!)}$${m}`;
+    },
+    newType: (type) => `(import "type" "${typeKey(model.types[type]!)}" (func $new_${type.replace(/\W/g, "_")} (result i32)))`,
+  };
+}
+
+let assembler: Awaited<ReturnType<typeof wabt>> | undefined;
+
+/** WebAssembly text → bytes. */
+export async function assemble(text: string, name = "lab"): Promise<Uint8Array> {
+  assembler ??= await wabt();
+  const features = { threads: true, simd: true, tail_call: true, multi_memory: true, bulk_memory: true, reference_types: true };
+  const module = assembler.parseWat(`${name}.wat`, text, features);
+  try {
+    return module.toBinary({ write_debug_names: true }).buffer.slice();
+  } finally {
+    module.destroy();
+  }
+}
+
+export class Lab {
+  readonly system: System;
+  readonly faults: FaultReport[];
+
+  constructor(system: System) {
+    this.system = system;
+    this.faults = system.faults;
+  }
+
+  client<T = Record<string, (...args: unknown[]) => unknown>>(path: string): T {
+    return this.system.client<T>(path);
+  }
+
+  info(name: string): DomainInfo {
+    return this.system.domains().find((d) => d.name === name)!;
+  }
+
+  /** Number of objects that a domain owns itself (contents of its containers not counted). */
+  owned(name: string): number {
+    const { heap } = this.system.kernel;
+    const { id } = this.system.kernel.domain(name);
+    let count = 0;
+    for (let index = 1; index < heap.highWater; index++) if (heap.ownerAt(index) === id) count++;
+    return count;
+  }
+
+  /** Every record, slot, block and charge agrees, and the stack is empty. */
+  audit(): void {
+    expect(this.system.kernel.heap.check()).toEqual([]);
+  }
+
+  async close(): Promise<void> {
+    await this.system.stop();
+  }
+}
+
+export async function makeLab(options: LabOptions): Promise<Lab> {
+  const model = compileIdl(options.idl);
+  const names = namesOf(model);
+  const images = new Map<string, { bytes: Uint8Array }>();
+  const domains: ResolvedDomain[] = [];
+  for (const [name, d] of Object.entries(options.domains)) {
+    images.set(name, { bytes: await assemble(d.wat(names), name) });
+    const counts = new Map<string, number>();
+    domains.push({
+      name,
+      domain: name,
+      limits: { ...DEFAULT_LIMITS, ...d.limits },
+      provides: Object.entries(d.provides ?? {}).map(([object, interface_]) => {
+        const self = counts.get(interface_) ?? 0;
+        counts.set(interface_, self + 1);
+        return { name: object, interface: interface_, self };
+      }),
+      uses: Object.entries(d.uses ?? {}).map(([use, [interface_, provider, self]]) => ({
+        name: use,
+        interface: interface_,
+        provider,
+        object: use,
+        self: self ?? 0,
+      })),
+    });
+  }
+  const manifest: ResolvedSystem = {
+    name: "lab",
+    heap: { bytes: options.heapBytes ?? 4 << 20, objects: options.objects ?? 4096 },
+    domains,
+    model,
+  };
+  const system = await System.boot(
+    manifest,
+    {
+      images,
+      ...(options.omit === undefined ? {} : { omit: options.omit }),
+      ...(options.elide === undefined ? {} : { elide: options.elide }),
+    },
+    options.services ?? {},
+  );
+  return new Lab(system);
+}
