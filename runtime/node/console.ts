@@ -1,0 +1,71 @@
+/**
+ * The terminal: reads lines, gives them to a shell domain, shows its answers and everything that dies.
+ *
+ * Invariant: the terminal belongs to this file alone; domains only ever produce lines of text. Ctrl-C, Ctrl-D and `exit`
+ * end the loop; whatever a domain does, the prompt comes back.
+ */
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import type { FaultReport } from "../../kernel/domain/fault.ts";
+import { formatFaultLong } from "./format.ts";
+
+/** What the console needs of a `Shell` client. */
+export interface ShellClient {
+  execute(line: string): { ok: true; value: string } | { ok: false; error: string } | { ok: false; fault: string };
+}
+
+export interface ConsoleOptions {
+  readonly input: Readable;
+  readonly output: Writable;
+  readonly prompt: string;
+  /** Null when the shell could not be reached; looked up for each line, so that a reloaded shell is found again. */
+  readonly shell: () => ShellClient | null;
+}
+
+const MAX_LINE = 256;
+
+export class Console {
+  readonly #options: ConsoleOptions;
+  readonly #terminal: boolean;
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options;
+    this.#terminal = (options.output as { isTTY?: boolean }).isTTY === true;
+  }
+
+  /** A line of a domain's, or of the system's. */
+  print(line: string): void {
+    this.#options.output.write(`${line}\n`);
+  }
+
+  showFault(fault: FaultReport): void {
+    this.print(formatFaultLong(fault));
+  }
+
+  /** Runs until the input ends, `exit`, or Ctrl-C. */
+  async run(): Promise<void> {
+    const { input, output, prompt } = this.#options;
+    const lines = createInterface({ input, output, prompt, terminal: this.#terminal });
+    lines.on("SIGINT", () => lines.close());
+    lines.prompt();
+    for await (const line of lines) {
+      const command = line.trim();
+      if (command === "exit" || command === "quit") break;
+      if (command !== "") this.#execute(command);
+      lines.prompt();
+    }
+    lines.close();
+    if (this.#terminal) output.write("\n");
+  }
+
+  #execute(command: string): void {
+    const bytes = new TextEncoder().encode(command).length;
+    if (bytes > MAX_LINE) return this.print(`a command line has at most ${MAX_LINE} bytes, this one ${bytes}`);
+    const shell = this.#options.shell();
+    if (shell === null) return this.print("no shell runs in this system; Ctrl-C ends it");
+    const answer = shell.execute(command);
+    if (answer.ok) this.#options.output.write(answer.value);
+    else if ("fault" in answer) this.print(`the shell is ${answer.fault}; the system runs on (Ctrl-C ends it)`);
+    else this.print(`the shell answered ${answer.error}`);
+  }
+}
