@@ -5,7 +5,7 @@
  */
 import { CORE_EPOCH } from "../../shared-heap/layout.ts";
 import { I32, type Signature } from "../interface/model.ts";
-import { i32, ledger, u32, when, type Code } from "./asm.ts";
+import { call, i32, ledger, u32, when, type Code } from "./asm.ts";
 import { chunkedBulk, isFill, type BulkInstruction } from "./bulk.ts";
 import { HELPERS, type HelperCode } from "./helpers.ts";
 import type { Module } from "./module.ts";
@@ -56,9 +56,8 @@ export class LowerContext {
     this.owner = m.globals;
     this.record = m.globals + 1;
     this.caps = m.tables.length;
-    const type = this.type({ params: [], results: [] });
-    const callTick = [...i32(0), Op.callIndirect, ...u32(type), ...u32(this.caps)];
-    this.tick = this.ticking ? when(ledger(i32(0), CORE_EPOCH), callTick) : [];
+    // The indirect call has a function of its own: code at each loop head stays short, for the compiler's sake.
+    this.tick = this.ticking ? when(ledger(i32(0), CORE_EPOCH), call(this.#add("tick", () => this.#callTick()))) : [];
   }
 
   /** Index of a function type among the added ones. */
@@ -86,6 +85,12 @@ export class LowerContext {
       locals: 0,
       body: chunkedBulk(instruction, this.tick),
     }));
+  }
+
+  #callTick(): HelperCode {
+    const type = this.type({ params: [], results: [] });
+    const body = [...i32(0), Op.callIndirect, ...u32(type), ...u32(this.caps), Op.end];
+    return { params: [], results: [], locals: 0, body };
   }
 
   #add(key: string, make: () => HelperCode): number {

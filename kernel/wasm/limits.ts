@@ -30,9 +30,10 @@ export const MAX_NESTING = 4_096;
 export const MAX_BR_TABLE = 10_000;
 /**
  * Sum over a body's control instructions of locals + stack height: the values that V8's baseline compiler copies at
- * each of them. Without this bound 256 KiB of nested `if` with 49,000 locals would take gigabytes.
+ * each of them. Without this bound 256 KiB of nested `if` with 49,000 locals would take gigabytes. The largest
+ * function of SpiderMonkey's interpreter has 1,150,000.
  */
-export const MAX_COMPILE_WORK = 4_000_000;
+export const MAX_COMPILE_WORK = 2_500_000;
 /** Pages of memory 0: one less than 4 GiB, so that pointer + length is never exactly 2^32 and still valid. */
 export const MAX_MEMORY_PAGES = 65_535;
 

@@ -11,6 +11,10 @@ import { Bulk, Op, POPS, PUSHES } from "./opcodes.ts";
 import { Reader } from "./reader.ts";
 import { escapeError, type Target } from "./targets.ts";
 
+/** What a control instruction costs besides the values at it, in values. */
+const LABEL_WORK = 12;
+const LOOP_BRANCHES = 5;
+
 export const Trait = {
   /** Calls an intrinsic or a method: call sites must be replaced. */
   sites: 1,
@@ -161,7 +165,11 @@ class BodyScanner {
     const target = this.#targets[callee];
     if (target === undefined || target.kind === "kernel") this.#traits |= Trait.calls;
     else if (target.kind === "method") this.#traits |= Trait.calls | Trait.sites;
-    else this.#traits |= target.intrinsic.kind === "helper" ? Trait.sites : Trait.sites | Trait.accesses;
+    else if (target.intrinsic.kind === "helper") this.#traits |= Trait.sites;
+    else {
+      this.#traits |= Trait.sites | Trait.accesses;
+      this.#spend(r, 2); // the branches of its checks
+    }
   }
 
   #bulk(r: Reader): void {
@@ -174,12 +182,8 @@ class BodyScanner {
   }
 
   #control(r: Reader, op: number): void {
-    this.#work += this.#locals + this.#height + 1;
-    if (op === Op.brTable) this.#work += r.a + Math.min(r.a, this.#depth) * (this.#locals + this.#height);
-    if (this.#work > MAX_COMPILE_WORK) {
-      const detail = `function ${this.#function} has too many branches for its number of locals`;
-      throw new AdmissionError("too-large", detail, r.start);
-    }
+    // A loop's head spills every value, and its tick is more branches.
+    this.#spend(r, op === Op.loop ? LOOP_BRANCHES : op === Op.brTable ? 1 + Math.min(r.a, this.#depth) : 1);
     switch (op) {
       case Op.loop:
         this.#traits |= Trait.loops;
@@ -204,6 +208,13 @@ class BodyScanner {
         return;
       default: // br, return, unreachable: what follows cannot be reached
     }
+  }
+
+  #spend(r: Reader, branches: number): void {
+    this.#work += branches * (this.#locals + this.#height + LABEL_WORK);
+    if (this.#work <= MAX_COMPILE_WORK) return;
+    const detail = `function ${this.#function} has too many branches for its number of locals`;
+    throw new AdmissionError("too-large", detail, r.start);
   }
 
   #open(r: Reader): void {
