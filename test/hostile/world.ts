@@ -1,0 +1,346 @@
+/**
+ * The world in which hostile modules run: an exchange heap and a ledger with an attacker, a victim and canaries.
+ *
+ * Owns the memories, the objects in them and the prediction of what an attacker can change. Every byte that is not
+ * `open` must be the same after a run as before. All bytes that the attacker has no right to read hold a secret, of
+ * which there are two: a module whose observations differ between them has read what is not its own.
+ */
+import {
+  DOMAIN_ALIVE, DOMAIN_BYTES, DOMAIN_BYTES_LIMIT, DOMAIN_OBJECTS, DOMAIN_OBJECTS_LIMIT, DOMAIN_RETURN, DOMAIN_SHIFT,
+  DOMAINS, EDGES, FRAMES, GENERATION_BITS, headerBytes, LENT, OBJECT_ADDRESS, OBJECT_BLOCK, OBJECT_BYTES,
+  OBJECT_CHARGED, OBJECT_LINK, OBJECT_SHIFT, OBJECT_SIZE, OBJECT_SLOT, OBJECT_TAG, OBJECT_TYPE, OBJECTS,
+  OWNER_CONTAINED, OWNER_HOST, RETURN_WORDS, SLOT_TYPES, TYPE_ELEMENT, TYPE_KIND, TYPE_SHIFT, TYPE_SIZE, TYPE_SLOTS,
+  TypeKind, TYPES, CORE_DEPTH, CORE_EPOCH,
+} from "#shared-heap/layout.ts";
+import { HEAP_PAGES, LEDGER_PAGES } from "./policy.ts";
+
+export const VICTIM = 4;
+export const ATTACKER = 5;
+export const BYSTANDER = 6;
+/** Bytes of the two secrets, repeated through all that the attacker may not read. */
+export const SECRETS = [[0xc5, 0x3a, 0x9e, 0x71], [0x2d, 0xb4, 0x67, 0xe8]] as const;
+
+/** Type ids, as registered below. */
+export const T = { plain: 1, node: 2, array: 3, deque: 4, big: 5 } as const;
+interface TypeRow {
+  readonly kind: number;
+  readonly slots: readonly number[];
+  readonly size: number;
+}
+const TYPE_TABLE: Readonly<Record<number, TypeRow>> = {
+  [T.plain]: { kind: TypeKind.record, slots: [], size: 64 },
+  [T.node]: { kind: TypeKind.record, slots: [T.plain, T.node], size: 40 },
+  [T.array]: { kind: TypeKind.array, slots: [T.plain, T.plain, T.plain], size: 0 },
+  [T.deque]: { kind: TypeKind.deque, slots: [T.plain, T.plain, T.plain, T.plain], size: 0 },
+  [T.big]: { kind: TypeKind.record, slots: [], size: 70_000 },
+};
+
+/** What the attacker may do with an object: everything, write its bytes only (borrowed), or nothing. */
+export type Right = "open" | "bytes" | "none";
+
+export interface WorldObject {
+  readonly name: string;
+  readonly index: number;
+  readonly handle: number;
+  readonly type: number;
+  readonly address: number;
+  readonly size: number;
+  readonly block: number;
+  readonly right: Right;
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+export class World {
+  readonly heap = new WebAssembly.Memory({ initial: HEAP_PAGES, maximum: HEAP_PAGES, shared: true });
+  readonly ledger = new WebAssembly.Memory({ initial: LEDGER_PAGES, maximum: LEDGER_PAGES, shared: true });
+  readonly heapBytes = Buffer.from(this.heap.buffer);
+  readonly ledgerBytes = Buffer.from(this.ledger.buffer);
+  readonly heapView = new DataView(this.heap.buffer);
+  readonly words = new Int32Array(this.ledger.buffer);
+  readonly objects: WorldObject[] = [];
+  readonly #byName = new Map<string, WorldObject>();
+  #nextAddress = 256;
+  #nextIndex = 1;
+  /** Ranges that the attacker may change, ascending. */
+  readonly #heapOpen: Range[] = [];
+  readonly #ledgerOpen: Range[] = [];
+  readonly #heapClosed: Range[];
+  readonly #ledgerClosed: Range[];
+  readonly #bases: readonly { heap: Buffer; ledger: Buffer }[];
+  #base = 0;
+
+  constructor() {
+    this.#registerTypes();
+    this.#populate();
+    this.#domains();
+    for (const object of this.objects) this.#openRanges(object);
+    this.#ledgerOpen.push(range(domain(ATTACKER) + DOMAIN_RETURN, RETURN_WORDS * 4));
+    this.#heapOpen.sort((a, b) => a.from - b.from);
+    this.#ledgerOpen.sort((a, b) => a.from - b.from);
+    this.#heapClosed = complement(this.#heapOpen, this.heapBytes.length);
+    this.#ledgerClosed = complement(this.#ledgerOpen, this.ledgerBytes.length);
+    this.#bases = SECRETS.map((secret) => this.#withSecret(secret));
+    this.reset(0);
+  }
+
+  /** The object called `name`; throws when the world has none. */
+  object(name: string): WorldObject {
+    const found = this.#byName.get(name);
+    if (found === undefined) throw new Error(`the world has no object ${name}`);
+    return found;
+  }
+
+  handle(name: string): number {
+    return this.object(name).handle;
+  }
+
+  /** Ledger word index of a record's word: `offset` is one of the OBJECT_ constants. */
+  word(index: number, offset: number): number {
+    return (OBJECTS + (index << OBJECT_SHIFT) + offset) >> 2;
+  }
+
+  /** Puts every byte back, with secret 0 or 1 in all that the attacker may not read. */
+  reset(secret: number): void {
+    this.#base = secret;
+    const base = this.#bases[secret]!;
+    base.heap.copy(this.heapBytes);
+    base.ledger.copy(this.ledgerBytes);
+  }
+
+  /** Puts back what the attacker may change; enough after a run whose `violation` is null, with the same secret. */
+  resetOpen(): void {
+    const base = this.#bases[this.#base]!;
+    for (const r of this.#heapOpen) base.heap.copy(this.heapBytes, r.from, r.from, r.to);
+    for (const r of this.#ledgerOpen) base.ledger.copy(this.ledgerBytes, r.from, r.from, r.to);
+  }
+
+  /** Sets the epoch word; a run must leave it, so the caller puts 0 back before it looks for violations. */
+  setEpoch(value: number): void {
+    this.words[CORE_EPOCH >> 2] = value;
+  }
+
+  /** The bytes that the attacker may change, as one buffer: heap first, then ledger. */
+  capture(into: Buffer): Buffer {
+    let at = 0;
+    for (const r of this.#heapOpen) at += this.heapBytes.copy(into, at, r.from, r.to);
+    for (const r of this.#ledgerOpen) at += this.ledgerBytes.copy(into, at, r.from, r.to);
+    return into;
+  }
+
+  /** Bytes that `capture` needs. */
+  captureBytes(): number {
+    return [...this.#heapOpen, ...this.#ledgerOpen].reduce((sum, r) => sum + r.to - r.from, 0);
+  }
+
+  /** Describes the first byte outside the prediction that differs from before the run, or null. */
+  violation(): string | null {
+    const base = this.#bases[this.#base]!;
+    return difference("heap", this.#heapClosed, base.heap, this.heapBytes)
+      ?? difference("ledger", this.#ledgerClosed, base.ledger, this.ledgerBytes);
+  }
+
+  /** Whether any rotation of the current secret stands in `bytes`. */
+  leaks(bytes: Buffer): boolean {
+    const secret = SECRETS[this.#base]!;
+    for (let turn = 0; turn < 4; turn++) {
+      if (bytes.includes(Buffer.from([0, 1, 2, 3].map((i) => secret[(i + turn) & 3]!)))) return true;
+    }
+    return false;
+  }
+
+  /** A slot's byte address: slot `position` of `object`. */
+  slotAddress(object: { readonly address: number }, position: number): number {
+    return object.address - 4 * (position + 1);
+  }
+
+  #registerTypes(): void {
+    let pool = SLOT_TYPES;
+    for (const [id, row] of Object.entries(TYPE_TABLE)) {
+      const at = TYPES + (Number(id) << TYPE_SHIFT);
+      this.words[(at + TYPE_KIND) >> 2] = row.kind;
+      this.words[(at + TYPE_SLOTS) >> 2] = row.slots.length;
+      this.words[(at + TYPE_SIZE) >> 2] = row.size;
+      this.words[(at + TYPE_ELEMENT) >> 2] = row.kind === TypeKind.record ? pool : row.slots[0]!;
+      if (row.kind !== TypeKind.record) continue;
+      for (const slot of row.slots) {
+        this.words[pool >> 2] = slot;
+        pool += 4;
+      }
+    }
+  }
+
+  /** Victim's and attacker's objects alternate, so that each neighbour of an attacker's byte is somebody else's. */
+  #populate(): void {
+    const mine = (name: string, type: number, inside?: string, slot = 0): void => this.#place(name, type, ATTACKER, "open", inside, slot);
+    const lent = (name: string, type: number, inside?: string, slot = 0): void =>
+      this.#place(name, type, ATTACKER, inside === undefined ? "bytes" : "none", inside, slot, LENT);
+    const theirs = (name: string, type: number, inside?: string, slot = 0): void =>
+      this.#place(name, type, VICTIM, "none", inside, slot);
+    theirs("v.plain", T.plain);
+    mine("plain", T.plain);
+    theirs("v.node", T.node);
+    theirs("v.node.0", T.plain, "v.node", 0);
+    mine("plain2", T.plain);
+    mine("node", T.node);
+    mine("node.0", T.plain, "node", 0);
+    mine("node.1", T.node, "node", 1);
+    mine("node.1.0", T.plain, "node.1", 0);
+    theirs("v.deque", T.deque);
+    for (const i of [0, 1, 2]) theirs(`v.deque.${i}`, T.plain, "v.deque", i);
+    mine("empty node", T.node);
+    mine("array", T.array);
+    mine("array.1", T.plain, "array", 1);
+    theirs("v.array", T.array);
+    theirs("v.array.2", T.plain, "v.array", 2);
+    mine("deque", T.deque);
+    mine("deque.3", T.plain, "deque", 3);
+    mine("deque.0", T.plain, "deque", 0);
+    mine("empty deque", T.deque);
+    lent("lent plain", T.plain);
+    lent("lent node", T.node);
+    lent("lent node.0", T.plain, "lent node", 0);
+    lent("lent deque", T.deque);
+    lent("lent deque.0", T.plain, "lent deque", 0);
+    this.#place("lent out", T.plain, VICTIM, "none", undefined, 0, LENT, ATTACKER);
+    this.#place("h.plain", T.plain, OWNER_HOST, "none");
+    mine("big", T.big);
+    theirs("v.big", T.big);
+    for (const i of [0, 1, 2]) this.#place(`spare plain ${i}`, T.plain, OWNER_HOST, "open");
+    this.#place("spare node", T.node, OWNER_HOST, "open");
+    this.#place("spare deque", T.deque, OWNER_HOST, "open");
+  }
+
+  #place(
+    name: string, type: number, owner: number, right: Right, inside?: string, slot = 0, lent = 0, charged = owner,
+  ): void {
+    const row = TYPE_TABLE[type]!;
+    const index = this.#nextIndex++;
+    const handle = (index << GENERATION_BITS) | ((index * 37) & 0x3ff);
+    const header = headerBytes(row.kind, row.slots.length);
+    const block = (header + Math.max(row.size, 1) + 63) & ~63;
+    const address = this.#nextAddress + header;
+    this.#nextAddress += block;
+    const object: WorldObject = { name, index, handle, type, address, size: row.size, block, right };
+    const set = (offset: number, value: number): void => {
+      this.words[this.word(index, offset)] = value;
+    };
+    set(OBJECT_TAG, handle ^ ((inside === undefined ? owner : OWNER_CONTAINED) << GENERATION_BITS));
+    set(OBJECT_ADDRESS, address);
+    set(OBJECT_SIZE, row.size);
+    set(OBJECT_TYPE, type | (inside === undefined ? lent : 0));
+    set(OBJECT_BLOCK, block);
+    set(OBJECT_CHARGED, charged);
+    if (inside !== undefined) this.#contain(object, this.object(inside), slot);
+    if (row.kind === TypeKind.deque) this.#deque(object, name);
+    this.objects.push(object);
+    this.#byName.set(name, object);
+    const at = domain(charged);
+    this.words[(at + DOMAIN_BYTES) >> 2]! += block;
+    this.words[(at + DOMAIN_OBJECTS) >> 2]! += 1;
+  }
+
+  #contain(object: WorldObject, container: WorldObject, slot: number): void {
+    this.words[this.word(object.index, OBJECT_LINK)] = container.index;
+    this.words[this.word(object.index, OBJECT_SLOT)] = slot;
+    this.heapView.setInt32(this.slotAddress(container, slot), object.handle, true);
+  }
+
+  /** Head and length of the deques as populated; the attacker's full one wraps from position 3 to 0. */
+  #deque(object: WorldObject, name: string): void {
+    const state: Readonly<Record<string, readonly [number, number]>> = {
+      "v.deque": [0, 3], deque: [3, 2], "lent deque": [0, 1],
+    };
+    const [head, length] = state[name] ?? [0, 0];
+    this.heapView.setInt32(object.address - 4 * (4 + 1), head, true);
+    this.heapView.setInt32(object.address - 4 * (4 + 2), length, true);
+  }
+
+  #domains(): void {
+    for (const id of [OWNER_HOST, VICTIM, ATTACKER, BYSTANDER]) {
+      const at = domain(id);
+      this.words[(at + DOMAIN_ALIVE) >> 2] = id * 3;
+      this.words[(at + DOMAIN_BYTES_LIMIT) >> 2] = 1 << 20;
+      this.words[(at + DOMAIN_OBJECTS_LIMIT) >> 2] = 1 << 10;
+    }
+    this.words[CORE_DEPTH >> 2] = 2;
+    this.words[FRAMES >> 2] = VICTIM;
+    this.words[(FRAMES + 4) >> 2] = ATTACKER;
+  }
+
+  #openRanges(object: WorldObject): void {
+    if (object.right === "none") return;
+    this.#heapOpen.push(range(object.address, object.size));
+    if (object.right === "bytes") return;
+    const row = TYPE_TABLE[object.type]!;
+    const words = row.slots.length + (row.kind === TypeKind.deque ? 2 : 0);
+    if (words > 0) this.#heapOpen.push(range(object.address - 4 * words, 4 * words));
+    const record = this.word(object.index, 0) * 4;
+    for (const offset of [OBJECT_TAG, OBJECT_SIZE, OBJECT_LINK, OBJECT_SLOT]) this.#ledgerOpen.push(range(record + offset, 4));
+  }
+
+  /** A copy of both memories with `secret` in every byte that the attacker may neither read nor change. */
+  #withSecret(secret: readonly number[]): { heap: Buffer; ledger: Buffer } {
+    const heap = Buffer.from(this.heapBytes);
+    const ledger = Buffer.from(this.ledgerBytes);
+    const keep = new Uint8Array(heap.length);
+    for (const object of this.objects) {
+      const row = TYPE_TABLE[object.type]!;
+      const words = row.slots.length + (row.kind === TypeKind.deque ? 2 : 0);
+      const readable = object.right !== "none" || object.name.startsWith("lent ") && object.name !== "lent out";
+      keep.fill(1, object.address - 4 * words, object.address + (readable ? object.size : 0));
+      if (readable) for (let i = 0; i < object.size; i++) heap[object.address + i] = (object.index + i) & 0x1f;
+    }
+    for (let i = 0; i < heap.length; i++) if (keep[i] === 0) heap[i] = secret[i & 3]!;
+    const paint = (from: number, bytes: number): void => {
+      for (let i = from; i < from + bytes; i++) ledger[i] = secret[i & 3]!;
+    };
+    for (const id of [VICTIM, BYSTANDER]) paint(domain(id) + DOMAIN_RETURN, RETURN_WORDS * 4);
+    paint(EDGES, 4096);
+    paint(FRAMES + 8, 1024);
+    return { heap, ledger };
+  }
+}
+
+/** Type ids of the slots of a type. */
+export function slotTypes(type: number): readonly number[] {
+  return TYPE_TABLE[type]!.slots;
+}
+
+/** Byte offset of a domain's record in the ledger. */
+export function domain(id: number): number {
+  return DOMAINS + (id << DOMAIN_SHIFT);
+}
+
+/** Number of object records in the ledger. */
+export function capacity(world: World): number {
+  return Math.floor((world.ledgerBytes.length - OBJECTS) / OBJECT_BYTES);
+}
+
+function range(from: number, bytes: number): Range {
+  return { from, to: from + bytes };
+}
+
+function complement(open: readonly Range[], length: number): Range[] {
+  const out: Range[] = [];
+  let at = 0;
+  for (const r of open) {
+    if (r.from > at) out.push({ from: at, to: r.from });
+    at = Math.max(at, r.to);
+  }
+  if (at < length) out.push({ from: at, to: length });
+  return out;
+}
+
+function difference(what: string, closed: readonly Range[], before: Buffer, after: Buffer): string | null {
+  for (const r of closed) {
+    if (before.compare(after, r.from, r.to, r.from, r.to) === 0) continue;
+    let at = r.from;
+    while (before[at] === after[at]) at++;
+    return `${what} byte 0x${at.toString(16)} was ${before[at]} and is ${after[at]}`;
+  }
+  return null;
+}
