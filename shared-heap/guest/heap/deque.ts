@@ -1,0 +1,48 @@
+/**
+ * A queue of objects in the exchange heap: `RRef<Deque<T, N>>`.
+ *
+ * Owns the typed view; the generated class for each N adds `create`. Invariant: moving a deque moves all that is in it,
+ * at the price of one object; what is in it has no handle until it is popped.
+ */
+import { HeapObject, peekField } from "heap/object";
+import * as intrinsics from "heap/intrinsics";
+
+// @ts-ignore: decorator
+@unmanaged
+export class Deque<T> extends HeapObject {
+  protected constructor() {
+    super();
+  }
+
+  /** Number of objects in it; a borrowed deque can be asked too. */
+  @inline get length(): i32 {
+    return intrinsics.len(changetype<u32>(this));
+  }
+
+  /** Moves `object` to the back. False when the deque is full: the object stays the caller's. */
+  @inline push(object: T): bool {
+    return intrinsics.push(changetype<u32>(object), changetype<u32>(this)) != 0;
+  }
+
+  /** Takes the object at the front; `isNull` when the deque is empty. */
+  @inline pop(): T {
+    return changetype<T>(intrinsics.pop(changetype<u32>(this)));
+  }
+
+  /** Moves the first `count` objects of `from` to the back; returns how many found room. */
+  @inline pushN(from: StaticArray<T>, count: i32): i32 {
+    if (<u32>count > <u32>from.length) abort("pushN: count beyond the array");
+    return intrinsics.push_n(changetype<usize>(from), count, changetype<u32>(this));
+  }
+
+  /** Takes up to `count` objects from the front into `into`; returns how many there were. */
+  @inline popN(into: StaticArray<T>, count: i32): i32 {
+    if (<u32>count > <u32>into.length) abort("popN: count beyond the array");
+    return intrinsics.pop_n(changetype<usize>(into), count, changetype<u32>(this));
+  }
+
+  /** Reads a scalar of the i-th object from the front in place: `deque.peek<u32>(0, Packet.lengthAt)`. */
+  @inline peek<V>(i: u32, offset: u32): V {
+    return peekField<V>(changetype<u32>(this), i, offset);
+  }
+}
