@@ -406,12 +406,13 @@ export class FunctionWriter {
   #statement(depth: number): void {
     const { random } = this.#in;
     if (depth >= MAX_DEPTH + 1 || --this.#budget < 0) return this.#emit(op.nop);
-    switch (random.below(14)) {
+    switch (random.below(15)) {
       case 0:
       case 1:
       case 2:
-      case 3:
-      case 4: return this.#anyImport(depth);
+      case 3: return this.#anyImport(depth);
+      case 4:
+      case 14: return this.#burst(depth);
       case 5: return this.#emit(op.get(this.#anyI32()), op.set(this.#handleLocal()));
       case 6: this.#value(I32, depth); return this.#emit(op.set(this.#i32 + random.below(I32_LOCALS)));
       case 7: return this.#open([0x02, op.VOID], () => this.#block(depth));
@@ -424,8 +425,8 @@ export class FunctionWriter {
           this.#block(depth);
         });
       case 10: return this.#branch(depth);
-      case 11: return this.#memoryStatement(depth);
-      case 12: return random.chance(0.5) ? this.#tableStatement() : this.#dead(depth);
+      case 11: return random.chance(0.5) ? this.#memoryStatement(depth) : this.#tableStatement();
+      case 12: return random.chance(0.3) ? this.#dead(depth) : this.#burst(depth);
       default: return this.#other(depth);
     }
   }
@@ -440,6 +441,64 @@ export class FunctionWriter {
       if (type === I32) this.#emit(random.chance(0.5) ? op.set(this.#i32 + random.below(I32_LOCALS)) : op.drop);
       else if (type === I64) this.#emit(random.chance(0.5) ? op.set(this.#i64) : op.drop);
       else this.#emit(op.drop);
+    }
+  }
+
+  /**
+   * Accesses through one local with constant offsets, between things that end what is known about it or do not:
+   * what the removal of checks feeds on.
+   */
+  #burst(depth: number): void {
+    const { random } = this.#in;
+    const local = this.#handleLocal();
+    if (random.chance(0.7)) {
+      this.#emit(op.i32(random.pick(this.#in.handles.plain)));
+      this.#emit(random.chance(0.7) ? op.set(local) : [...op.tee(local), ...op.drop]);
+    }
+    const count = 2 + random.below(6);
+    for (let i = 0; i < count; i++) {
+      if (random.chance(0.2)) this.#disturb(local, depth);
+      else this.#accessThrough(local, depth);
+    }
+  }
+
+  /** One load or store of a local's object at a constant offset, its result dropped. */
+  #accessThrough(local: number, depth: number): void {
+    const { random } = this.#in;
+    const [name, shape] = random.pick(this.#in.accesses);
+    const width = WIDTHS[name.slice(name.lastIndexOf("_") + 1)]!;
+    if (shape.results.length === 0) this.#value(shape.params[0]!, depth + 2);
+    this.#emit(random.chance(0.9) ? op.get(local) : [...op.get(local), ...op.tee(this.#handleLocal())]);
+    if (random.chance(this.#in.hostility / 2)) this.#emit(op.i32(random.pick([64, 65 - width, 60, 70_000, -1, -width])));
+    else this.#emit(op.i32(random.below(64 - width + 1)));
+    this.#emit(op.call(shape.index));
+    if (shape.results.length > 0) this.#emit(op.drop);
+  }
+
+  #disturb(local: number, depth: number): void {
+    const { random } = this.#in;
+    switch (random.below(8)) {
+      case 0: return this.#emit(op.get(this.#handleLocal()), op.set(local));
+      case 1: return this.#emit(op.get(local), op.set(this.#handleLocal()));
+      case 2: return this.#open([0x02, op.VOID], () => {
+        if (random.chance(0.5)) this.#branch(depth + 1);
+        this.#accessThrough(local, depth);
+        if (random.chance(0.3)) this.#disturb(local, depth + 1);
+      });
+      case 3:
+        this.#emit(op.get(this.#anyI32()));
+        return this.#open([0x04, op.VOID], () => {
+          this.#accessThrough(local, depth);
+          if (random.chance(0.5)) this.#emit([0x05]);
+          if (random.chance(0.3)) this.#emit(op.i32(this.#constantHandle()), op.set(local));
+        });
+      case 4: return depth < MAX_DEPTH ? this.#loop(depth + 1) : this.#emit(op.nop);
+      case 5: return this.#anyImport(depth + 1);
+      case 6:
+        this.#emit(op.get(local));
+        this.#emit(random.chance(0.5) ? op.tee(local) : [], op.set(this.#i32 + random.below(I32_LOCALS)));
+        return;
+      default: return this.#statement(depth + 1);
     }
   }
 

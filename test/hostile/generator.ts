@@ -50,6 +50,8 @@ export interface Surroundings {
   readonly memory: boolean;
   /** Imported functions by `module.name`. */
   readonly importList: readonly (readonly [string, FunctionShape])[];
+  /** The loads and stores among them. */
+  readonly accesses: readonly (readonly [string, FunctionShape])[];
   readonly functions: readonly FunctionShape[];
   /** Type index of a signature. */
   readonly type: (signature: Signature) => number;
@@ -129,6 +131,7 @@ export function generate(seed: number, handles: Handles): Attacker {
   const surroundings: Surroundings = {
     random, handles, importList, functions, fuelled, memory, tableSize, dataSegments, elemSegments,
     hostility: random.pick([0, 0.02, 0.1, 0.3]),
+    accesses: importList.filter(([name]) => /^heap\.(load|store)_/.test(name)),
     type: (s) => m.type(s.params, s.results),
   };
   for (const [i, shape] of functions.entries()) {

@@ -217,7 +217,7 @@ export function smallModule(): Uint8Array<ArrayBuffer> {
   m.elem(op.i32(0), [2]);
   m.data(op.i32(8), [1, 2, 3]);
   m.func([I32], [I32], [
-    ...op.loop([...op.get(0), ...op.brIf(1)]), ...op.get(0), ...op.i32(4), ...op.call(load),
+    ...op.block(op.loop([...op.get(0), ...op.brIf(1)])), ...op.get(0), ...op.i32(4), ...op.call(load),
     ...op.get(0), ...op.i32(0), ...op.call(take), ...op.i32add, ...op.globalGet(0), ...op.i32add,
   ], [], "main");
   m.func([], [], [...op.i32(0), ...op.i32(1), ...op.i32(2), ...op.memoryFill()], [], "fill");
