@@ -26,9 +26,10 @@ const PAGE_GRANULES = 1 << PAGE_GRANULE_SHIFT;
 export const MAX_HEAP_BYTES = 2 ** 31;
 
 /** Block sizes in granules: every one up to 512 bytes, then four to the octave, and what halves or thirds a page. */
-const CLASS_GRANULES = Uint16Array.of(
-  1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 512,
-);
+const CLASS_GRANULES = Uint16Array.from([
+  1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
+  512,
+]);
 const CLASSES = CLASS_GRANULES.length;
 const MAX_SMALL_GRANULES = 512;
 /** Granules → smallest class that has room. */
@@ -102,10 +103,10 @@ export class Allocator {
     this.#usedBytes = new Float64Array(arenas.length);
     arenas.forEach(({ name, base, bytes }, i) => {
       if (!(base >= PAGE_BYTES && bytes >= PAGE_BYTES) || base % PAGE_BYTES !== 0 || bytes % PAGE_BYTES !== 0)
-        throw config(`"${name}" at ${base}, ${bytes} bytes: must be whole pages of ${PAGE_BYTES} bytes above the first`);
+        throw config(`"${name}" at ${base}, ${bytes} bytes: must be whole pages of ${PAGE_BYTES} above the first`);
       const page = base / PAGE_BYTES;
       const count = bytes / PAGE_BYTES;
-      if (this.#arena.subarray(page, page + count).some((a) => a !== 0)) throw config(`"${name}" overlaps another arena`);
+      if (this.#arena.subarray(page, page + count).some((a) => a !== 0)) throw config(`"${name}" overlaps another`);
       this.#arena.fill(i + 1, page, page + count);
       this.#insertRun(page, count);
     });
@@ -119,7 +120,7 @@ export class Allocator {
   /** Size of the block that `alloc(bytes)` would give, or Infinity when no heap is that large. */
   roundUp(bytes: number): number {
     if (!(bytes <= MAX_HEAP_BYTES)) return Infinity;
-    const granules = Math.ceil(bytes / GRANULE_BYTES);
+    const granules = (bytes + GRANULE_BYTES - 1) >>> GRANULE_SHIFT;
     if (granules <= MAX_SMALL_GRANULES) return CLASS_GRANULES[CLASS_OF[granules]!]! << GRANULE_SHIFT;
     return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
   }
@@ -128,10 +129,12 @@ export class Allocator {
    * A block of at least `bytes` bytes, 64-byte aligned, its content whatever it was.
    * @param arena index of the arena
    * @returns the address, or 0 when the arena has no room
+   * @throws HeapError "config" when there is no such arena
    */
   alloc(bytes: number, arena = 0): number {
+    if (arena >>> 0 >= this.arenas.length) throw new HeapError("config", "alloc", `there is no arena ${arena}`);
     if (!(bytes >= 0 && bytes <= MAX_HEAP_BYTES)) return 0;
-    const granules = Math.ceil(bytes / GRANULE_BYTES);
+    const granules = (bytes + GRANULE_BYTES - 1) >>> GRANULE_SHIFT;
     if (granules <= MAX_SMALL_GRANULES) return this.#allocSmall(arena, CLASS_OF[granules]!);
     const pages = Math.ceil(bytes / PAGE_BYTES);
     const page = this.#takePages(arena, pages);
@@ -204,12 +207,13 @@ export class Allocator {
 
   /** Whether a block in use begins at `address`. */
   isBlock(address: number): boolean {
-    return address % GRANULE_BYTES === 0 && this.#link[address / GRANULE_BYTES] === ALLOCATED;
+    return (address & (GRANULE_BYTES - 1)) === 0 && this.#link[address >>> GRANULE_SHIFT] === ALLOCATED;
   }
 
   #blockAt(operation: string, address: number): number {
-    if (!this.isBlock(address)) throw new HeapError("not-allocated", operation, `no block begins at address ${address}`);
-    return address / GRANULE_BYTES;
+    if (!this.isBlock(address))
+      throw new HeapError("not-allocated", operation, `no block begins at address ${address}`);
+    return address >>> GRANULE_SHIFT;
   }
 
   /** One entry per arena. Gives the spare pages back first. */
@@ -359,12 +363,11 @@ export class Allocator {
   #checkRun(page: number, length: number, wrong: string[]): number {
     const large = this.#kind[page] === LARGE;
     for (let p = page + 1; p < page + length; p++)
-      if (this.#kind[p] !== (large ? TAIL : FREE)) wrong.push(`page ${p}: kind ${this.#kind[p]} in the run of page ${page}`);
-    if (!large && this.#run[page + length - 1] !== length) wrong.push(`page ${page}: its run's end tells another length`);
+      if (this.#kind[p] !== (large ? TAIL : FREE)) wrong.push(`page ${p}: kind ${this.#kind[p]} within a run`);
+    if (!large && this.#run[page + length - 1] !== length) wrong.push(`page ${page}: two lengths of one run`);
     if (!large && this.#arena[page + length] === this.#arena[page] && this.#kind[page + length] === FREE)
       wrong.push(`page ${page}: a free run touches the next`);
-    const inUse = this.#countBlocks(page, page + length);
-    if (inUse !== (large ? 1 : 0)) wrong.push(`page ${page}: ${inUse} blocks begin in this run`);
+    if (this.#countBlocks(page, page + length) !== (large ? 1 : 0)) wrong.push(`page ${page}: blocks within a run`);
     return large ? 1 : 0;
   }
 
@@ -382,7 +385,8 @@ export class Allocator {
     }
     const inUse = this.#countBlocks(page, page + 1);
     if (inUse !== this.#used[page]) wrong.push(`page ${page}: ${inUse} blocks in use, counted ${this.#used[page]}`);
-    if (inUse + free !== this.#carved[page]) wrong.push(`page ${page}: ${inUse} used + ${free} free ≠ ${this.#carved[page]} carved`);
+    if (inUse + free !== this.#carved[page])
+      wrong.push(`page ${page}: ${inUse} + ${free} ≠ ${this.#carved[page]} blocks`);
     if (inUse === 0 && this.#spare[(this.#arena[page]! - 1) * CLASSES + sizeClass] !== page)
       wrong.push(`page ${page}: empty and not the spare`);
     return inUse;
@@ -390,7 +394,7 @@ export class Allocator {
 
   #countBlocks(page: number, end: number): number {
     let count = 0;
-    for (let g = page << PAGE_GRANULE_SHIFT; g < end << PAGE_GRANULE_SHIFT; g++) if (this.#link[g] === ALLOCATED) count++;
+    for (const link of this.#link.subarray(page * PAGE_GRANULES, end * PAGE_GRANULES)) if (link === ALLOCATED) count++;
     return count;
   }
 }

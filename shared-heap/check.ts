@@ -6,8 +6,24 @@
  */
 import type { Allocator } from "./allocator.ts";
 import {
-  CORE_DEPTH, DOMAIN_BYTES, DOMAIN_OBJECTS, DOMAIN_SHIFT, DOMAINS, GENERATION_BITS, headerBytes, LENT, MAX_DOMAINS,
-  MAX_TYPES, OBJECT_BYTES, OWNER_CONTAINED, OWNER_DEVICE, OWNER_NONE, TYPE_ELEMENT, TYPE_KIND, TYPE_SLOTS, TypeKind,
+  CORE_DEPTH,
+  DOMAIN_BYTES,
+  DOMAIN_OBJECTS,
+  DOMAIN_SHIFT,
+  DOMAINS,
+  GENERATION_BITS,
+  headerBytes,
+  LENT,
+  MAX_DOMAINS,
+  MAX_TYPES,
+  OBJECT_BYTES,
+  OWNER_CONTAINED,
+  OWNER_DEVICE,
+  OWNER_NONE,
+  TYPE_ELEMENT,
+  TYPE_KIND,
+  TYPE_SLOTS,
+  TypeKind,
 } from "./layout.ts";
 import type { Ledger } from "./ledger.ts";
 import { ADDRESS, BLOCK, CHARGED, LINK, RECORD_SHIFT, SIZE, SLOT, TAG, TYPE } from "./records.ts";
@@ -45,14 +61,31 @@ class Checker {
 
   run(): Violation[] {
     const ledger = this.#ledger;
-    this.#require(0, this.#words.subarray(TAG, TAG + OBJECT_BYTES / 4).every((w) => w === 0), "record 0 is in use");
+    this.#require(
+      0,
+      this.#words.subarray(TAG, TAG + OBJECT_BYTES / 4).every((w) => w === 0),
+      "record 0 is in use",
+    );
     for (let index = 1; index < ledger.highWater; index++) this.#record(index);
     this.#unused();
-    this.#list("free", ledger.freeHead, this.#free, (i) => ledger.ownerAt(i) === OWNER_NONE && ledger.at(TYPE, i) === 0);
-    this.#list("dying", ledger.dyingHead, this.#dying, (i) => ledger.ownerAt(i) === OWNER_NONE && ledger.at(TYPE, i) !== 0);
+    this.#list(
+      "free",
+      ledger.freeHead,
+      this.#free,
+      (i) => ledger.ownerAt(i) === OWNER_NONE && ledger.at(TYPE, i) === 0,
+    );
+    this.#list(
+      "dying",
+      ledger.dyingHead,
+      this.#dying,
+      (i) => ledger.ownerAt(i) === OWNER_NONE && ledger.at(TYPE, i) !== 0,
+    );
     this.#require(0, this.#live === ledger.live, `${this.#live} live objects, counted ${ledger.live}`);
-    this.#require(0, this.#blocks.size === this.#allocator.blocks,
-      `${this.#allocator.blocks} blocks in use, ${this.#blocks.size} belong to objects`);
+    this.#require(
+      0,
+      this.#blocks.size === this.#allocator.blocks,
+      `${this.#allocator.blocks} blocks in use, ${this.#blocks.size} belong to objects`,
+    );
     for (let id = 0; id < MAX_DOMAINS; id++) this.#charges(id);
     for (const reason of this.#allocator.check()) this.#require(0, false, `allocator: ${reason}`);
     return this.#found;
@@ -102,7 +135,8 @@ class Checker {
     const charged = ledger.at(CHARGED, index);
     const inUse = this.#allocator.isBlock(base);
     this.#require(index, inUse, `no block begins at address ${base}`);
-    if (inUse) this.#require(index, this.#allocator.blockSize(base) === block, `block of ${block} bytes, allocated otherwise`);
+    if (inUse)
+      this.#require(index, this.#allocator.blockSize(base) === block, `block of ${block} bytes, allocated otherwise`);
     this.#require(index, size >= 0 && header + size <= block, `${size} visible bytes do not fit`);
     this.#require(index, !this.#blocks.has(base), `shares its block with object ${this.#blocks.get(base)}`);
     this.#blocks.set(base, index);
@@ -126,7 +160,11 @@ class Checker {
     this.#require(index, slot >= 0 && slot < slots, `lies in slot ${slot} of ${slots}`);
     const there = this.#ledger.slots[(ledger.at(ADDRESS, container) >>> 2) - 1 - slot];
     const handle = ledger.at(TAG, index) ^ (OWNER_CONTAINED << GENERATION_BITS);
-    this.#require(index, there === handle, `slot ${slot} of object ${container} holds 0x${(there! >>> 0).toString(16)}`);
+    this.#require(
+      index,
+      there === handle,
+      `slot ${slot} of object ${container} holds 0x${(there! >>> 0).toString(16)}`,
+    );
   }
 
   /** Every occupied slot holds the current handle of an object that lies there; a deque's are just its ring. */
@@ -139,18 +177,29 @@ class Checker {
     const base = (ledger.at(ADDRESS, index) >>> 2) - 1;
     const head = kind === TypeKind.deque ? ledger.slots[base - slots]! : 0;
     const length = kind === TypeKind.deque ? ledger.slots[base - slots - 1]! : 0;
-    this.#require(index, head >= 0 && head <= Math.max(slots - 1, 0) && length >= 0 && length <= slots,
-      `deque of ${slots} with head ${head}, length ${length}`);
+    this.#require(
+      index,
+      head >= 0 && head <= Math.max(slots - 1, 0) && length >= 0 && length <= slots,
+      `deque of ${slots} with head ${head}, length ${length}`,
+    );
     for (let slot = 0; slot < slots; slot++) {
       const handle = ledger.slots[base - slot]!;
       if (kind === TypeKind.deque) {
         const inRing = (slot - head + slots) % slots < length;
-        this.#require(index, (handle !== 0) === inRing, `deque slot ${slot}: occupied ${handle !== 0}, in the ring ${inRing}`);
+        this.#require(
+          index,
+          (handle !== 0) === inRing,
+          `deque slot ${slot}: occupied ${handle !== 0}, in the ring ${inRing}`,
+        );
       }
       if (handle === 0) continue;
       const inner = handle >>> GENERATION_BITS;
-      const lies = inner > 0 && inner < ledger.highWater && ledger.at(LINK, inner) === index &&
-        ledger.at(SLOT, inner) === slot && (ledger.at(TAG, inner) ^ handle) === OWNER_CONTAINED << GENERATION_BITS;
+      const lies =
+        inner > 0 &&
+        inner < ledger.highWater &&
+        ledger.at(LINK, inner) === index &&
+        ledger.at(SLOT, inner) === slot &&
+        (ledger.at(TAG, inner) ^ handle) === OWNER_CONTAINED << GENERATION_BITS;
       this.#require(index, lies, `slot ${slot} holds object ${inner}, which does not lie there`);
       const wanted = kind === TypeKind.record ? this.#words[(element >> 2) + slot] : element;
       if (lies) this.#require(inner, ledger.at(TYPE, inner) === wanted, `lies in a slot for type ${wanted}`);
@@ -177,14 +226,21 @@ class Checker {
       this.#require(index, right, `in the ${name} list by mistake`);
       if (!right) return;
     }
-    this.#require(0, length === count, `${count} ${name} records, ${length > count ? "in circles" : length} in their list`);
+    this.#require(
+      0,
+      length === count,
+      `${count} ${name} records, ${length > count ? "in circles" : length} in their list`,
+    );
   }
 
   #charges(id: number): void {
     const word = (DOMAINS + (id << DOMAIN_SHIFT)) >> 2;
     const bytes = this.#words[word + (DOMAIN_BYTES >> 2)]! >>> 0;
     const objects = this.#words[word + (DOMAIN_OBJECTS >> 2)]! >>> 0;
-    this.#require(0, bytes === this.#bytes[id] && objects === this.#objects[id],
-      `domain ${id}: charged ${bytes} bytes, ${objects} objects; its records say ${this.#bytes[id]}, ${this.#objects[id]}`);
+    this.#require(
+      0,
+      bytes === this.#bytes[id] && objects === this.#objects[id],
+      `domain ${id}: charged ${bytes} bytes, ${objects} objects; its records say ${this.#bytes[id]}, ${this.#objects[id]}`,
+    );
   }
 }

@@ -6,7 +6,14 @@
 import { Allocator, PAGE_BYTES, type Arena, type ArenaStatistics } from "./allocator.ts";
 import { checkHeap, type Violation } from "./check.ts";
 import {
-  DOMAIN_BYTES, DOMAIN_BYTES_LIMIT, DOMAIN_OBJECTS, DOMAIN_OBJECTS_LIMIT, DOMAIN_SHIFT, DOMAINS, LENT, OWNER_HOST,
+  DOMAIN_BYTES,
+  DOMAIN_BYTES_LIMIT,
+  DOMAIN_OBJECTS,
+  DOMAIN_OBJECTS_LIMIT,
+  DOMAIN_SHIFT,
+  DOMAINS,
+  LENT,
+  OWNER_HOST,
 } from "./layout.ts";
 import { Ledger } from "./ledger.ts";
 import { BLOCK, TYPE } from "./records.ts";

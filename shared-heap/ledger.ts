@@ -15,16 +15,30 @@
 import { Containers } from "./containers.ts";
 import { HeapError } from "./errors.ts";
 import {
-  DOMAIN_BYTES, DOMAIN_BYTES_LIMIT, DOMAIN_OBJECTS, DOMAIN_OBJECTS_LIMIT, DOMAIN_SHIFT, DOMAINS, GENERATION_BITS,
-  GENERATION_MASK, headerBytes, LENT, MAX_TYPES, TYPE_KIND, TYPE_MASK, TYPE_SIZE, TYPE_SLOTS, TypeKind,
+  DOMAIN_BYTES,
+  DOMAIN_BYTES_LIMIT,
+  DOMAIN_OBJECTS,
+  DOMAIN_OBJECTS_LIMIT,
+  DOMAIN_SHIFT,
+  DOMAINS,
+  GENERATION_BITS,
+  GENERATION_MASK,
+  headerBytes,
+  LENT,
+  MAX_TYPES,
+  TYPE_KIND,
+  TYPE_MASK,
+  TYPE_SIZE,
+  TYPE_SLOTS,
+  TypeKind,
 } from "./layout.ts";
 import { ADDRESS, BLOCK, bump, CHARGED, LINK, RECORD_SHIFT, SIZE, SLOT, TAG, TYPE } from "./records.ts";
 import { typeWord } from "./types.ts";
 
 const KIND = TYPE_KIND >> 2;
 const SLOTS = TYPE_SLOTS >> 2;
-/** Blocks up to this many bytes are zeroed by stores: cheaper than a call of fill. */
-const MAX_ZEROED_BY_WORDS = 256;
+/** Up to this many bytes are zeroed by stores: cheaper than a call of fill. */
+const MAX_ZEROED_BY_STORES = 2048;
 
 export class Ledger extends Containers {
   /** First free record, first record that was never used, first record of those that wait for `sweep`. */
@@ -81,7 +95,7 @@ export class Ledger extends Containers {
     const base = this.allocator.alloc(header + size, arena);
     if (base === 0) return 0;
 
-    this.#zero(base, header + size);
+    this.#zero(base, base + header + size);
     const index = this.#free !== 0 ? this.#free : this.#fresh++;
     const record = index << RECORD_SHIFT;
     const handle = (index << GENERATION_BITS) | (words[TAG + record]! & GENERATION_MASK);
@@ -99,10 +113,13 @@ export class Ledger extends Containers {
     return handle;
   }
 
-  #zero(address: number, length: number): void {
-    if (length > MAX_ZEROED_BY_WORDS) return void this.bytes.fill(0, address, address + length);
-    const end = (address + length + 3) >>> 2;
-    for (let i = address >>> 2; i < end; i++) this.slots[i] = 0;
+  /** Zeroes [from, to) of one block, and perhaps up to seven bytes behind, which are the block's too. */
+  #zero(from: number, to: number): void {
+    let at = from;
+    for (; (at & 7) !== 0 && at < to; at++) this.bytes[at] = 0;
+    const end = Math.ceil(to / 8);
+    if (to - at > MAX_ZEROED_BY_STORES) this.doubles.fill(0, Math.ceil(at / 8), end);
+    else for (let i = Math.ceil(at / 8); i < end; i++) this.doubles[i] = 0;
   }
 
   /** Frees an object with all that it contains. @throws HeapError range, stale, not-owner, lent */
@@ -184,7 +201,7 @@ export class Ledger extends Containers {
     if (next > capacity) return false;
     const address = words[ADDRESS + record]! >>> 0;
     const old = words[SIZE + record]!;
-    if (next > old) this.bytes.fill(0, address + old, address + next);
+    if (next > old) this.#zero(address + old, address + next);
     words[SIZE + record] = next;
     return true;
   }

@@ -10,9 +10,25 @@
 import type { Allocator } from "./allocator.ts";
 import { HeapError, type HeapErrorCode } from "./errors.ts";
 import {
-  GENERATION_BITS, GENERATION_MASK, ledgerBytes, LENT, MAX_DOMAINS, MAX_OBJECTS, OBJECT_ADDRESS, OBJECT_BLOCK,
-  OBJECT_CHARGED, OBJECT_LINK, OBJECT_SHIFT, OBJECT_SIZE, OBJECT_SLOT, OBJECT_TAG, OBJECT_TYPE, OBJECTS,
-  OWNER_CONTAINED, OWNER_NONE, TYPE_MASK,
+  GENERATION_BITS,
+  GENERATION_MASK,
+  ledgerBytes,
+  LENT,
+  MAX_DOMAINS,
+  MAX_OBJECTS,
+  OBJECT_ADDRESS,
+  OBJECT_BLOCK,
+  OBJECT_CHARGED,
+  OBJECT_LINK,
+  OBJECT_SHIFT,
+  OBJECT_SIZE,
+  OBJECT_SLOT,
+  OBJECT_TAG,
+  OBJECT_TYPE,
+  OBJECTS,
+  OWNER_CONTAINED,
+  OWNER_NONE,
+  TYPE_MASK,
 } from "./layout.ts";
 import { typeWord } from "./types.ts";
 
@@ -38,10 +54,12 @@ export function describeHandle(handle: number): string {
 }
 
 export class Records {
-  /** Memory 2, memory 1 as bytes, and memory 1 as words: slots lie at multiples of 4. */
+  /** Memory 2. */
   readonly words: Int32Array;
+  /** Memory 1 as bytes, as words (slots are aligned), and as doubles, which zero it fastest. */
   readonly bytes: Uint8Array;
   readonly slots: Int32Array;
+  readonly doubles: Float64Array;
   readonly allocator: Allocator;
   /** Number of records, the unusable record 0 included. */
   readonly capacity: number;
@@ -62,7 +80,8 @@ export class Records {
       if (arena.base + arena.bytes > bytes.length) throw config(`arena "${arena.name}" ends beyond the heap`);
     this.words = words;
     this.bytes = bytes;
-    this.slots = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+    this.slots = new Int32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 4));
+    this.doubles = new Float64Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 8));
     this.allocator = allocator;
     this.capacity = capacity;
     // A zero tag would equal `handle ^ owner << 10` for the forged handle `owner << 10`: no record that such a handle
@@ -80,7 +99,8 @@ export class Records {
     const record = index << RECORD_SHIFT;
     const difference = this.words[TAG + record]! ^ handle;
     if (difference === owner << GENERATION_BITS) return record;
-    if ((difference & GENERATION_MASK) !== 0) throw this.refuse("stale", operation, handle, "was moved, taken or freed");
+    if ((difference & GENERATION_MASK) !== 0)
+      throw this.refuse("stale", operation, handle, "was moved, taken or freed");
     throw this.refuse("not-owner", operation, handle, `belongs to ${difference >>> GENERATION_BITS}, not to ${owner}`);
   }
 
@@ -117,8 +137,10 @@ export class Records {
     if (index === 0 || index >= this.capacity) return -1;
     const record = index << RECORD_SHIFT;
     const { words } = this;
-    const there = (words[TAG + record]! ^ handle) === OWNER_CONTAINED << GENERATION_BITS &&
-      words[LINK + record] === container >> RECORD_SHIFT && words[SLOT + record] === slot;
+    const there =
+      (words[TAG + record]! ^ handle) === OWNER_CONTAINED << GENERATION_BITS &&
+      words[LINK + record] === container >> RECORD_SHIFT &&
+      words[SLOT + record] === slot;
     return there ? record : -1;
   }
 

@@ -7,7 +7,16 @@
  */
 import { HeapError } from "./errors.ts";
 import {
-  MAX_SLOT_TYPES, MAX_TYPES, SLOT_TYPES, TYPE_ELEMENT, TYPE_KIND, TYPE_SHIFT, TYPE_SIZE, TYPE_SLOTS, TYPES, TypeKind,
+  MAX_SLOT_TYPES,
+  MAX_TYPES,
+  SLOT_TYPES,
+  TYPE_ELEMENT,
+  TYPE_KIND,
+  TYPE_SHIFT,
+  TYPE_SIZE,
+  TYPE_SLOTS,
+  TYPES,
+  TypeKind,
 } from "./layout.ts";
 
 /** Slots of one object: bounds the time that freeing one object can take. */
@@ -44,7 +53,8 @@ export class TypeTable {
     const record = definition.kind === "record";
     const slots = record ? definition.slots.length : definition.length;
     const size = record ? definition.size : 0;
-    if (!Number.isInteger(slots) || slots < (record ? 0 : 1) || slots > MAX_SLOTS) throw refuse("config", `${slots} slots`);
+    if (!Number.isInteger(slots) || slots < (record ? 0 : 1) || slots > MAX_SLOTS)
+      throw refuse("config", `${slots} slots`);
     if (!Number.isInteger(size) || size < 0 || size > MAX_OBJECT_SIZE) throw refuse("config", `${size} bytes`);
     const references = record ? definition.slots : [definition.element];
     const text = JSON.stringify([definition.kind, slots, size, references]);
@@ -53,7 +63,8 @@ export class TypeTable {
     if (known !== undefined) throw refuse("conflict", `is ${known}, and now ${text}`);
     const unknown = new Set([key, ...references].filter((k) => !this.#ids.has(k)));
     if (this.#keys.length + unknown.size > MAX_TYPES) throw refuse("exhausted", `more than ${MAX_TYPES - 1} types`);
-    if (record && this.#slotTypes + slots > MAX_SLOT_TYPES) throw refuse("exhausted", `more than ${MAX_SLOT_TYPES} slots`);
+    if (record && this.#slotTypes + slots > MAX_SLOT_TYPES)
+      throw refuse("exhausted", `more than ${MAX_SLOT_TYPES} slots`);
 
     for (const k of unknown) this.#ids.set(k, this.#keys.push(k) - 1);
     const id = this.#ids.get(key)!;

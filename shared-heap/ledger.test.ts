@@ -1,0 +1,535 @@
+/**
+ * Life and ownership of objects: what every operation refuses, and that a refusal changes nothing.
+ */
+import { describe, expect, test } from "vitest";
+import {
+  FIRST_HANDLE, GENERATION_MASK, MAX_DOMAINS, MAX_TYPES, OBJECTS, OBJECT_SHIFT, OWNER_CONTAINED, OWNER_DEVICE,
+  OWNER_HOST, OWNER_NONE, ledgerBytes,
+} from "./layout.ts";
+import { ExchangeHeap, type HeapConfig } from "./heap.ts";
+import { bump, LINK, SIZE, SLOT, TAG, TYPE } from "./records.ts";
+import { A, B, C, codeOf, refused, snapshot, sound, testHeap, UNLIMITED, type TestHeap } from "./test/support.ts";
+
+type Types = TestHeap["types"];
+/** Good objects of A for the other operands. */
+interface Others {
+  readonly packet: number;
+  readonly array: number;
+  readonly deque: number;
+}
+/** Every operation that takes a handle, done by A. Exclusive ones are refused for what A only borrows. */
+interface Operation {
+  readonly type: keyof Types;
+  readonly exclusive: boolean;
+  readonly run: (heap: ExchangeHeap, handle: number, others: Others) => unknown;
+}
+const exclusive = (type: keyof Types, run: Operation["run"]): Operation => ({ type, exclusive: true, run });
+const shared = (type: keyof Types, run: Operation["run"]): Operation => ({ type, exclusive: false, run });
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  free: exclusive("packet", (heap, h) => heap.free(h, A)),
+  move: exclusive("packet", (heap, h) => heap.move(h, A, B)),
+  resize: exclusive("packet", (heap, h) => heap.resize(h, A, 50)),
+  "put (object)": exclusive("packet", (heap, h, { array }) => heap.put(h, array, 0, A)),
+  "put (container)": exclusive("array", (heap, h, { packet }) => heap.put(packet, h, 0, A)),
+  take: exclusive("array", (heap, h) => heap.take(h, 0, A)),
+  "push (object)": exclusive("packet", (heap, h, { deque }) => heap.push(h, deque, A)),
+  "push (deque)": exclusive("deque", (heap, h, { packet }) => heap.push(packet, h, A)),
+  pop: exclusive("deque", (heap, h) => heap.pop(h, A)),
+  lend: shared("packet", (heap, h) => heap.lend(h, A, B)),
+  access: shared("packet", (heap, h) => heap.access(h, 0, 4, A)),
+  size: shared("packet", (heap, h) => heap.size(h, A)),
+  type: shared("packet", (heap, h) => heap.type(h, A)),
+  isLent: shared("packet", (heap, h) => heap.isLent(h, A)),
+  has: shared("array", (heap, h) => heap.has(h, 0, A)),
+  len: shared("deque", (heap, h) => heap.len(h, A)),
+  peek: shared("deque", (heap, h) => heap.peek(h, 0, 0, 4, A)),
+};
+
+type MakeHandle = (world: TestHeap, type: number) => number;
+/** Code of the operation on such a handle, and whether it left everything as it was. */
+function outcome(operation: Operation, make: MakeHandle): { code: string; unchanged: boolean } {
+  const world = testHeap();
+  const { heap, types } = world;
+  const others = {
+    packet: heap.create(types.packet, A),
+    array: heap.create(types.array, A),
+    deque: heap.create(types.deque, A),
+  };
+  const handle = make(world, types[operation.type]);
+  const unchanged = snapshot(heap);
+  const code = codeOf(() => operation.run(heap, handle, others));
+  return { code, unchanged: unchanged() };
+}
+
+const BAD: Readonly<Record<string, readonly [string, MakeHandle]>> = {
+  "null handle": ["range", () => 0],
+  "index 0": ["range", () => A],
+  "index 0, tag of an owner": ["range", () => GENERATION_MASK],
+  "index beyond the ledger": ["range", ({ heap }) => heap.capacity * FIRST_HANDLE],
+  "index beyond the memory": ["range", () => -1],
+  "never allocated": ["not-owner", () => 40 << 10],
+  "never allocated, index is the owner": ["not-owner", () => A << 10],
+  "never allocated, another generation": ["stale", () => (40 << 10) | 7],
+  "another's": ["not-owner", ({ heap }, type) => heap.create(type, B)],
+  "the host's": ["not-owner", ({ heap }, type) => heap.create(type, OWNER_HOST)],
+  freed: ["stale", ({ heap }, type) => {
+    const handle = heap.create(type, A);
+    heap.free(handle, A);
+    return handle;
+  }],
+  "freed, used again by itself": ["stale", ({ heap }, type) => {
+    const handle = heap.create(type, A);
+    heap.free(handle, A);
+    heap.create(type, A);
+    return handle;
+  }],
+  "moved away": ["stale", ({ heap }, type) => {
+    const handle = heap.create(type, A);
+    heap.move(handle, A, B);
+    return handle;
+  }],
+  "moved away, the new handle": ["not-owner", ({ heap }, type) => heap.move(heap.create(type, A), A, B)],
+  "moved away and back": ["stale", ({ heap }, type) => {
+    const handle = heap.create(type, A);
+    heap.move(heap.move(handle, A, B), B, A);
+    return handle;
+  }],
+  "lent away": ["stale", ({ heap }, type) => {
+    const handle = heap.create(type, A);
+    heap.lend(handle, A, B);
+    return handle;
+  }],
+  "borrowed, given back": ["stale", ({ heap }, type) => {
+    const handle = heap.create(type, B);
+    const borrowed = heap.lend(handle, B, A);
+    heap.giveBack(handle, B, A);
+    return borrowed;
+  }],
+  "contained in its own object": ["not-owner", ({ heap }, type) => {
+    const outer = heap.types.define("Outer", { kind: "record", slots: [heap.types.key(type)], size: 0 });
+    const handle = heap.create(type, A);
+    heap.put(handle, heap.create(outer, A), 0, A);
+    return handle;
+  }],
+  "a device's": ["not-owner", ({ heap }, type) => heap.move(heap.create(type, A), A, OWNER_DEVICE)],
+};
+
+describe.each(Object.entries(OPERATIONS))("%s refuses a handle that is", (name, operation) => {
+  test.each(Object.entries(BAD))("%s", (_why, [code, make]) => {
+    expect(outcome(operation, make)).toEqual({ code, unchanged: true });
+  });
+  test("borrowed, when it needs the exclusive right", () => {
+    const result = outcome(operation, ({ heap }, type) => heap.lend(heap.create(type, B), B, A));
+    if (operation.exclusive) expect(result).toEqual({ code: "lent", unchanged: true });
+    else expect(result.code).toBe(name === "peek" ? "range" : "");
+  });
+  test("(and accepts a good one)", () => {
+    expect(outcome(operation, ({ heap }, type) => heap.create(type, A)).code).toBe(name === "peek" ? "range" : "");
+  });
+});
+
+describe("create", () => {
+  test("gives zeroed bytes and slots, also where another object was", () => {
+    const { heap, types } = testHeap();
+    for (const type of [types.packet, types.array, types.deque]) {
+      const first = heap.create(type, A);
+      const address = heap.access(first, 0, 0, A);
+      heap.bytes.fill(0xff, address - 64, address + 128);
+      for (let i = 0; i < 4; i++) if (type === types.array) heap.slots[(address >> 2) - 1 - i] = 0;
+      if (type === types.deque) heap.slots.fill(0, (address >> 2) - 5, address >> 2);
+      heap.free(first, A);
+      const again = heap.create(type, A);
+      expect(heap.access(again, 0, 0, A)).toBe(address);
+      const visible = heap.bytes.slice(address, address + heap.size(again, A));
+      expect(visible.every((b) => b === 0)).toBe(true);
+      if (type !== types.packet) expect(heap.slots.slice((address - 64) >> 2, address >> 2).every((w) => w === 0)).toBe(true);
+      heap.free(again, A);
+    }
+    sound(heap);
+  });
+
+  test("zeroes large objects to the last byte", () => {
+    const { heap } = testHeap();
+    const type = heap.types.define("Large", { kind: "record", slots: [], size: 5001 });
+    const first = heap.create(type, A);
+    const address = heap.access(first, 0, 5001, A);
+    heap.bytes.fill(0xff, address, address + 5001);
+    heap.free(first, A);
+    const again = heap.access(heap.create(type, A), 0, 5001, A);
+    expect(again).toBe(address);
+    expect(heap.bytes.slice(again, again + 5001).every((b) => b === 0)).toBe(true);
+  });
+
+  test("charges the owner, and a move touches no counter", () => {
+    const { heap, types } = testHeap();
+    const handle = heap.create(types.packet, A);
+    expect(heap.charged(A)).toEqual({ objects: 1, bytes: 128 });
+    const moved = heap.move(handle, A, B);
+    expect(heap.charged(A)).toEqual({ objects: 1, bytes: 128 });
+    expect(heap.charged(B)).toEqual({ objects: 0, bytes: 0 });
+    heap.free(moved, B);
+    expect(heap.charged(A)).toEqual({ objects: 0, bytes: 0 });
+  });
+
+  test("answers 0 at either limit, exactly, and changes nothing", () => {
+    const { heap, types } = testHeap();
+    heap.setLimits(A, 256, UNLIMITED);
+    const first = heap.create(types.packet, A);
+    expect(heap.create(types.packet, A)).not.toBe(0);
+    const unchanged = snapshot(heap);
+    expect(heap.create(types.note, A)).toBe(0);
+    expect(unchanged()).toBe(true);
+    heap.free(first, A);
+    expect(heap.create(types.packet, A)).not.toBe(0);
+
+    heap.setLimits(B, UNLIMITED, 2);
+    heap.create(types.note, B);
+    heap.create(types.note, B);
+    const still = snapshot(heap);
+    expect(heap.create(types.note, B)).toBe(0);
+    expect(still()).toBe(true);
+  });
+
+  test("a domain without limits set gets nothing; limits above 2 GiB are unsigned", () => {
+    const { heap, types } = testHeap();
+    expect(heap.create(types.note, C + 1)).toBe(0);
+    heap.setLimits(C + 1, Infinity, 0xffffffff);
+    expect(heap.create(types.note, C + 1)).not.toBe(0);
+  });
+
+  test("answers 0 when the ledger is full, and again after that", () => {
+    const { heap, types } = testHeap(4);
+    const handles = [1, 2, 3].map(() => heap.create(types.note, A));
+    expect(handles.every((h) => h !== 0)).toBe(true);
+    const unchanged = snapshot(heap);
+    expect(heap.create(types.note, A)).toBe(0);
+    expect(unchanged()).toBe(true);
+    heap.free(handles[1]!, A);
+    expect(heap.create(types.note, A) >>> 10).toBe(handles[1]! >>> 10);
+    expect(heap.create(types.note, A)).toBe(0);
+    sound(heap);
+  });
+
+  test("answers 0 when the heap is full, and charges nothing for it", () => {
+    const { heap } = testHeap(64, 3 * 65536);
+    const type = heap.types.define("Page", { kind: "record", slots: [], size: 65536 });
+    expect(heap.create(type, A)).not.toBe(0);
+    expect(heap.create(type, A)).not.toBe(0);
+    const unchanged = snapshot(heap);
+    expect(heap.create(type, A)).toBe(0);
+    expect(unchanged()).toBe(true);
+    sound(heap);
+  });
+
+  test("refuses types that are not defined and owners that hold nothing", () => {
+    const { heap, types } = testHeap();
+    heap.types.define("Refers", { kind: "record", slots: ["Unknown"], size: 0 });
+    for (const type of [0, heap.types.id("Unknown"), 4000, MAX_TYPES, MAX_TYPES + 1, 0xffff, -1, 1 << 31])
+      refused(heap, "wrong-type", () => heap.create(type, A));
+    for (const owner of [OWNER_NONE, OWNER_CONTAINED, MAX_DOMAINS, -1, NaN])
+      refused(heap, "bad-owner", () => heap.create(types.note, owner));
+  });
+
+  test("a handle is index and generation; both signs of it are accepted", () => {
+    const { heap, types } = testHeap();
+    expect(heap.create(types.note, A)).toBe(1 << 10);
+    const second = heap.create(types.note, A);
+    expect(second).toBe(2 << 10);
+    expect(heap.size(second + 2 ** 32, A)).toBe(8);
+  });
+});
+
+test("indexes beyond 2^21 make negative handles, which work", () => {
+  const objects = (1 << 21) + 8;
+  const { heap, types } = testHeap(objects);
+  // All records below are taken as used, without using them.
+  const list = heap.create(types.deque, A);
+  const packet = heap.create(types.packet, A);
+  const near = 1 << 21;
+  heap.words.copyWithin(TAG + (near << 3), TAG + (2 << 3), TAG + (3 << 3));
+  const handle = near << 10;
+  heap.words[TAG + (near << 3)] = handle ^ (A << 10);
+  expect(handle).toBeLessThan(0);
+  expect(heap.size(handle, A)).toBe(100);
+  expect(heap.ownerOf(handle)).toBe(A);
+  const moved = heap.move(handle, A, B);
+  expect(codeOf(() => heap.size(handle, B))).toBe("stale");
+  expect(heap.push(heap.move(moved, B, A), list, A)).toBe(true);
+  const out = heap.pop(list, A);
+  expect(out).toBeLessThan(0);
+  expect(out >>> 10).toBe(near);
+  expect(heap.size(packet, A)).toBe(100);
+});
+
+describe("free", () => {
+  test("puts the record back, with a new generation and nothing in it", () => {
+    const { heap, types } = testHeap();
+    const handle = heap.create(types.packet, A);
+    heap.free(handle, A);
+    expect(heap.live).toBe(0);
+    expect(heap.allocator.blocks).toBe(0);
+    for (const word of [SIZE, TYPE, LINK, SLOT]) expect(heap.at(word, 1)).toBe(0);
+    expect(heap.create(types.packet, A)).toBe(bump(handle));
+    sound(heap);
+  });
+
+  test("frees all that lies in the object, however deep, without recursion", () => {
+    const depth = 1_000_000;
+    const { heap, types } = testHeap(depth + 2, 256 << 20);
+    let head = heap.create(types.node, A);
+    for (let i = 1; i < depth; i++) {
+      const next = heap.create(types.node, A);
+      heap.put(head, next, 0, A);
+      head = next;
+    }
+    expect(heap.live).toBe(depth);
+    heap.free(head, A);
+    expect(heap.live).toBe(0);
+    expect(heap.charged(A)).toEqual({ objects: 0, bytes: 0 });
+    expect(heap.allocator.blocks).toBe(0);
+  });
+
+  test("uncharges whoever is charged for what lies inside", () => {
+    const { heap, types } = testHeap();
+    const array = heap.create(types.array, A);
+    heap.put(heap.move(heap.create(types.packet, B), B, A), array, 1, A);
+    heap.free(array, A);
+    expect(heap.charged(B)).toEqual({ objects: 0, bytes: 0 });
+    sound(heap);
+  });
+
+  test("believes no slot word that the ledger contradicts", () => {
+    const { heap, types } = testHeap();
+    const victim = heap.create(types.packet, B);
+    const array = heap.create(types.array, A);
+    const other = heap.create(types.array, A);
+    heap.put(heap.create(types.packet, A), other, 0, A);
+    const base = (heap.access(array, 0, 0, A) >> 2) - 1;
+    const inOther = heap.slots[(heap.access(other, 0, 0, A) >> 2) - 1]!;
+    for (const [slot, word] of [victim, inOther, -1, 5].entries()) heap.slots[base - slot] = word;
+    heap.free(array, A);
+    expect(heap.size(victim, B)).toBe(100);
+    expect(heap.has(other, 0, A)).toBe(true);
+    sound(heap);
+  });
+});
+
+describe("generations", () => {
+  test("wrap after 1,024 moves: the old handle is good again, for its owner only", () => {
+    const { heap, types } = testHeap();
+    const old = heap.create(types.packet, A);
+    let handle = old;
+    for (let i = 0; i < 1023; i++) {
+      handle = heap.move(handle, A, A);
+      expect(codeOf(() => heap.size(old, A))).toBe("stale");
+    }
+    expect(heap.move(handle, A, A)).toBe(old);
+    expect(heap.size(old, A)).toBe(100);
+    expect(codeOf(() => heap.size(old, B))).toBe("not-owner");
+    let others = old;
+    for (let i = 0; i < 1024; i++) others = heap.move(others, i === 0 ? A : B, B);
+    expect(others).toBe(old);
+    expect(codeOf(() => heap.size(old, A))).toBe("not-owner");
+    expect(heap.size(old, B)).toBe(100);
+  });
+
+  test("wrap after 1,024 frees without touching the index", () => {
+    const { heap, types } = testHeap();
+    for (let i = 0; i < 1025; i++) {
+      const handle = heap.create(types.note, A);
+      expect(handle).toBe((1 << 10) | (i & 1023));
+      heap.free(handle, A);
+    }
+    sound(heap);
+  });
+});
+
+describe("move", () => {
+  test("gives the object to its new owner, with its content", () => {
+    const { heap, types } = testHeap();
+    const handle = heap.create(types.packet, A);
+    heap.bytes[heap.access(handle, 99, 1, A)] = 7;
+    const moved = heap.move(handle, A, B, types.packet);
+    expect(moved).toBe(bump(handle));
+    expect(heap.bytes[heap.access(moved, 99, 1, B)]).toBe(7);
+    expect(heap.ownerOf(moved)).toBe(B);
+    expect(heap.ownerOf(handle)).toBe(OWNER_NONE);
+    sound(heap);
+  });
+
+  test("refuses another type and owners that hold nothing", () => {
+    const { heap, types } = testHeap();
+    const handle = heap.create(types.packet, A);
+    refused(heap, "wrong-type", () => heap.move(handle, A, B, types.note));
+    for (const to of [OWNER_NONE, OWNER_CONTAINED, MAX_DOMAINS, -5, NaN])
+      refused(heap, "bad-owner", () => heap.move(handle, A, to));
+    expect(codeOf(() => heap.move(handle, A, MAX_DOMAINS - 1))).toBe("");
+  });
+});
+
+describe("lend", () => {
+  test("rref_borrow: only the borrower reaches the object until it is given back", () => {
+    const { heap, types } = testHeap();
+    const handle = heap.create(types.packet, A);
+    const borrowed = heap.lend(handle, A, B, types.packet);
+    expect(heap.isLent(borrowed, B)).toBe(true);
+    expect(heap.type(borrowed, B)).toBe(types.packet);
+    expect(codeOf(() => heap.access(handle, 0, 4, A))).toBe("stale");
+    heap.bytes[heap.access(borrowed, 5, 1, B)] = 9;
+    sound(heap, 1);
+    heap.giveBack(handle, A, B);
+    expect(heap.isLent(handle, A)).toBe(false);
+    expect(heap.bytes[heap.access(handle, 5, 1, A)]).toBe(9);
+    expect(codeOf(() => heap.access(borrowed, 0, 4, B))).toBe("stale");
+    heap.free(heap.move(handle, A, C), C);
+    sound(heap);
+  });
+
+  test("goes on down a chain, and each return restores what was before", () => {
+    const { heap, types } = testHeap();
+    const first = heap.create(types.packet, A);
+    const second = heap.lend(first, A, B);
+    const third = heap.lend(second, B, C, types.packet);
+    const fourth = heap.lend(third, C, A);
+    expect(codeOf(() => heap.size(first, A))).toBe("stale");
+    expect(codeOf(() => heap.size(second, B))).toBe("stale");
+    heap.giveBack(third, C, A, true);
+    expect(codeOf(() => heap.size(fourth, A))).toBe("stale");
+    expect(codeOf(() => heap.free(third, C))).toBe("lent");
+    heap.giveBack(second, B, C, true);
+    expect(codeOf(() => heap.free(second, B))).toBe("lent");
+    heap.giveBack(first, A, B);
+    heap.free(first, A);
+    sound(heap);
+  });
+
+  test("refuses another type, also of what is lent already, and bad owners", () => {
+    const { heap, types } = testHeap();
+    const handle = heap.create(types.packet, A);
+    refused(heap, "wrong-type", () => heap.lend(handle, A, B, types.note));
+    for (const to of [OWNER_NONE, OWNER_CONTAINED, MAX_DOMAINS]) refused(heap, "bad-owner", () => heap.lend(handle, A, to));
+    const borrowed = heap.lend(handle, A, B);
+    refused(heap, "wrong-type", () => heap.lend(borrowed, B, C, types.note));
+  });
+
+  test("giveBack refuses what is not borrowed, not the borrower's, or not the last loan", () => {
+    const { heap, types } = testHeap();
+    const handle = heap.create(types.packet, A);
+    refused(heap, "stale", () => heap.giveBack(handle, A, A));
+    const moved = heap.move(handle, A, B);
+    refused(heap, "not-lent", () => heap.giveBack(handle, A, B));
+    const borrowed = heap.lend(moved, B, C);
+    refused(heap, "not-owner", () => heap.giveBack(moved, B, A));
+    refused(heap, "stale", () => heap.giveBack(handle, B, C));
+    refused(heap, "stale", () => heap.giveBack(borrowed, B, C));
+    refused(heap, "range", () => heap.giveBack(0, B, C));
+    refused(heap, "range", () => heap.giveBack(heap.capacity << 10, B, C));
+    for (const lender of [OWNER_NONE, OWNER_CONTAINED, MAX_DOMAINS])
+      refused(heap, "bad-owner", () => heap.giveBack(moved, lender, C));
+    heap.giveBack(moved, B, C);
+    sound(heap);
+  });
+
+  test("a borrowed container is read only, its content can be read through it", () => {
+    const { heap, types } = testHeap();
+    const array = heap.create(types.array, A);
+    const packet = heap.create(types.packet, A);
+    heap.bytes[heap.access(packet, 3, 1, A)] = 42;
+    heap.put(packet, array, 2, A);
+    const borrowed = heap.lend(array, A, B);
+    expect(heap.has(borrowed, 2, B)).toBe(true);
+    expect(heap.bytes[heap.peek(borrowed, 2, 3, 1, B)]).toBe(42);
+    refused(heap, "lent", () => heap.take(borrowed, 2, B));
+    const own = heap.create(types.packet, B);
+    refused(heap, "lent", () => heap.put(own, borrowed, 0, B));
+  });
+});
+
+describe("resize", () => {
+  test("cleanup of growth: what was cut off never shows again", () => {
+    const { heap, types } = testHeap();
+    const handle = heap.create(types.packet, A);
+    const address = heap.access(handle, 0, 100, A);
+    heap.bytes.fill(0xee, address, address + 100);
+    expect(heap.resize(handle, A, 13)).toBe(true);
+    expect(heap.size(handle, A)).toBe(13);
+    expect(codeOf(() => heap.access(handle, 13, 1, A))).toBe("range");
+    expect(heap.resize(handle, A, 128)).toBe(true);
+    expect(heap.bytes.slice(address, address + 13).every((b) => b === 0xee)).toBe(true);
+    expect(heap.bytes.slice(address + 13, address + 128).every((b) => b === 0)).toBe(true);
+    sound(heap);
+  });
+
+  test("within one word, to zero and to the same size", () => {
+    const { heap, types } = testHeap();
+    const handle = heap.create(types.packet, A);
+    const address = heap.access(handle, 0, 100, A);
+    heap.bytes.fill(0xee, address, address + 100);
+    for (const size of [1, 5, 5]) expect(heap.resize(handle, A, size)).toBe(true);
+    expect([...heap.bytes.slice(address, address + 5)]).toEqual([0xee, 0, 0, 0, 0]);
+    expect(heap.resize(handle, A, 0)).toBe(true);
+    expect(heap.resize(handle, A, 1)).toBe(true);
+    expect(heap.bytes[address]).toBe(0);
+  });
+
+  test("answers false beyond the block and changes nothing; sizes are unsigned", () => {
+    const { heap, types } = testHeap();
+    const handle = heap.create(types.packet, A);
+    const unchanged = snapshot(heap);
+    for (const size of [129, 1 << 20, -1, -(2 ** 31), 2 ** 32 - 1]) expect(heap.resize(handle, A, size)).toBe(false);
+    expect(unchanged()).toBe(true);
+  });
+
+  test("an object with slots keeps them below", () => {
+    const { heap, types } = testHeap();
+    const pair = heap.create(types.pair, A);
+    heap.put(heap.create(types.note, A), pair, 1, A);
+    expect(heap.resize(pair, A, 64)).toBe(true);
+    expect(heap.resize(pair, A, 65)).toBe(false);
+    expect(heap.has(pair, 1, A)).toBe(true);
+    sound(heap);
+  });
+});
+
+describe("access", () => {
+  test("offset and length are unsigned and never wrap", () => {
+    const { heap, types } = testHeap();
+    const handle = heap.create(types.packet, A);
+    const address = heap.access(handle, 0, 100, A);
+    expect(heap.access(handle, 96, 4, A)).toBe(address + 96);
+    expect(heap.access(handle, 100, 0, A)).toBe(address + 100);
+    for (const [offset, bytes] of [[97, 4], [100, 1], [101, 0], [-1, 1], [-4, 4], [0, 101], [4, -4], [-1, -1], [1, 2 ** 32 - 1]])
+      refused(heap, "range", () => heap.access(handle, offset!, bytes!, A));
+  });
+});
+
+test("ownerOf never throws and tells only what the handle is worth", () => {
+  const { heap, types } = testHeap();
+  const handle = heap.create(types.note, A);
+  expect(heap.ownerOf(handle)).toBe(A);
+  for (const bad of [0, 5, handle + 1, 40 << 10, A << 10, heap.capacity << 10, -1])
+    expect(heap.ownerOf(bad)).toBe(OWNER_NONE);
+});
+
+describe("the ledger's memory", () => {
+  test("no record that a forged handle can name reads as owned by its index, not even behind the last", () => {
+    const { heap } = testHeap(16);
+    const records = (heap.words.byteLength - OBJECTS) >> OBJECT_SHIFT;
+    expect(records).toBeGreaterThan(16);
+    for (let index = 1; index < records; index++)
+      for (const owner of [index, A, B]) {
+        const forged = owner << 10;
+        const tag = heap.words[TAG + (index << 3)]!;
+        expect((tag ^ (index << 10)) === forged).toBe(false);
+      }
+  });
+
+  test("sizes that do not fit are refused", () => {
+    const buffers = { heap: new ArrayBuffer(1 << 17), ledger: new ArrayBuffer(ledgerBytes(8)) };
+    const make = (change: Partial<HeapConfig>): unknown => new ExchangeHeap({ ...buffers, objects: 8, ...change });
+    expect(codeOf(() => make({}))).toBe("");
+    for (const objects of [0, 1, 1.5, NaN, 2 ** 22 + 1, 100_000]) expect(codeOf(() => make({ objects }))).toBe("config");
+    expect(codeOf(() => make({ heap: new ArrayBuffer(65536) }))).toBe("config");
+    expect(codeOf(() => make({ arenas: [{ name: "a", base: 65536, bytes: 131072 }] }))).toBe("config");
+  });
+});
