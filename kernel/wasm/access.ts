@@ -9,9 +9,9 @@
  * largest constant offset of such a run is proven at its first access. The domain is dead either way.
  */
 import {
-  GENERATION_BITS, OBJECT_ADDRESS, OBJECT_BYTES, OBJECT_SIZE, OBJECT_TAG, OBJECTS,
+  GENERATION_BITS, OBJECT_ADDRESS, OBJECT_BYTES, OBJECT_SHIFT, OBJECT_SIZE, OBJECT_TAG, OBJECTS,
 } from "../../shared-heap/layout.ts";
-import { I32 } from "../interface/model.ts";
+import { I32, I64 } from "../interface/model.ts";
 import { EMPTY_BLOCK, HAS_MEMORY_INDEX, HEAP_MEMORY, LEDGER_MEMORY } from "./asm.ts";
 import type { LowerContext } from "./context.ts";
 import { Facts, type Fact } from "./facts.ts";
@@ -27,24 +27,38 @@ export interface Offset {
 
 const XOR = 0x73;
 const AND = 0x71;
-const OR = 0x72;
 const ADD = 0x6a;
 const SUB = 0x6b;
+const EQ = 0x46;
 const NE = 0x47;
 const SHR_U = 0x76;
-const LT_U = 0x49;
+const LT_S = 0x48;
+const LE_U = 0x4d;
 const GT_U = 0x4b;
+const I64_LOAD = 0x29;
+const I64_CONST = 0x42;
+const I64_SHR_U = 0x88;
+const I32_WRAP = 0xa7;
+/** Name of the local that keeps the owner. */
+const OWNER = "owner";
 
-/** Locals that the loader adds to the body at hand. Temporaries are free again after each use. */
-export class AddedLocals {
+/** What the loader adds to the body at hand: locals, free again after each use, and where its branches are. */
+export class Additions {
   readonly types: number[] = [];
+  /** Places, in the new code, of `if` instructions that are hardly ever taken: hints for the compiler. */
+  readonly unlikely: number[] = [];
   readonly #named = new Map<string, number>();
   #first = 0;
 
   begin(first: number): void {
     this.#first = first;
     this.types.length = 0;
+    this.unlikely.length = 0;
     this.#named.clear();
+  }
+
+  has(name: string): boolean {
+    return this.#named.has(name);
   }
 
   get(name: string, type: number): number {
@@ -60,17 +74,17 @@ export class AddedLocals {
 export class AccessWriter {
   readonly #context: LowerContext;
   readonly #w: Writer;
-  readonly #locals: AddedLocals;
+  readonly #added: Additions;
   readonly #facts: Facts;
   /** Bytes that the straight run of code from here on proves or uses through a local. */
   readonly #lookAhead: (local: number) => number;
 
   constructor(
-    context: LowerContext, w: Writer, locals: AddedLocals, facts: Facts, lookAhead: (local: number) => number,
+    context: LowerContext, w: Writer, added: Additions, facts: Facts, lookAhead: (local: number) => number,
   ) {
     this.#context = context;
     this.#w = w;
-    this.#locals = locals;
+    this.#added = added;
     this.#facts = facts;
     this.#lookAhead = lookAhead;
   }
@@ -83,11 +97,8 @@ export class AccessWriter {
     return this.#w.u8(Op.i32Const).s32(value);
   }
 
-  #ledger(offset: number): Writer {
-    return this.#w.u8(Op.i32Load).u8(2 | HAS_MEMORY_INDEX).u8(LEDGER_MEMORY).u32(offset);
-  }
-
   #trapIf(): void {
+    this.#added.unlikely.push(this.#w.length);
     this.#w.u8(Op.if).u8(EMPTY_BLOCK).u8(Op.unreachable).u8(Op.end);
   }
 
@@ -99,7 +110,7 @@ export class AccessWriter {
       if (!constant) this.#get(offset.local).u8(ADD);
     } else {
       const bytes = a.width + Math.max(offset.constant, 0);
-      if (bytes > 0xffff_ffff) {
+      if (bytes > 0x7fff_ffff) {
         this.#w.u8(Op.unreachable); // beyond every object
         return;
       }
@@ -135,9 +146,7 @@ export class AccessWriter {
     stats.boundChecks++;
     if (known !== null) {
       stats.elided++;
-      this.#get(known.size);
-      this.#const(proven).u8(LT_U);
-      this.#trapIf();
+      this.#sizeCheck(known.size, proven);
       this.#facts.put({ ...known, bytes: proven });
       return known;
     }
@@ -150,34 +159,74 @@ export class AccessWriter {
   }
 
   factLocals(handle: number, slot: number, bytes: number): Fact {
-    const address = this.#locals.get(`address${slot}`, I32);
-    const size = this.#locals.get(`size${slot}`, I32);
+    const address = this.#added.get(`address${slot}`, I32);
+    const size = this.#added.get(`size${slot}`, I32);
     return { local: handle, slot, address, size, bytes };
   }
 
-  #fullCheck(handle: number, { address, size, bytes }: Fact): void {
-    const record = this.#locals.get("record", I32);
-    this.recordOf(handle, record);
-    this.#ownerDiffers(handle, record);
-    this.#get(record);
-    this.#ledger(OBJECTS + OBJECT_SIZE).u8(Op.localTee).u32(size);
-    this.#const(bytes).u8(LT_U).u8(OR);
+  #fullCheck(handle: number, fact: Fact): void {
+    this.#pushOwner(handle);
+    this.#w.u8(NE);
     this.#trapIf();
-    this.#get(record);
-    this.#ledger(OBJECTS + OBJECT_ADDRESS).u8(Op.localSet).u32(address);
+    this.#takeRecord(fact);
+    this.#sizeCheck(fact.size, fact.bytes);
   }
 
-  /** record := index * OBJECT_BYTES */
-  recordOf(handle: number, record: number): void {
+  /** Traps when `size < bytes`. Both are below 2^31, and V8 has better code for this than for an unsigned compare. */
+  #sizeCheck(size: number, bytes: number): void {
+    this.#get(size);
+    this.#const(bytes).u8(SUB);
+    this.#const(0).u8(LT_S);
+    this.#trapIf();
+  }
+
+  /**
+   * At a loop's head, for a handle that the loop uses: a fact that holds in the whole loop and traps nowhere, since
+   * the loop may never come to its first access. An object that is not the domain's gets the size 0, which every
+   * access's bounds check refuses.
+   */
+  prepare(handle: number): void {
+    const slot = this.#facts.freeSlot();
+    if (slot < 0) return;
+    this.#context.stats.ownerChecks++;
+    const fact = this.factLocals(handle, slot, 0);
+    const lastRecord = this.#context.ledgerBytes - OBJECTS - OBJECT_BYTES;
+    this.#const(0).u8(Op.localSet).u32(fact.size);
     this.#get(handle);
-    this.#const(GENERATION_BITS - Math.log2(OBJECT_BYTES)).u8(SHR_U);
-    this.#const(-OBJECT_BYTES).u8(AND).u8(Op.localSet).u32(record);
+    this.#const(GENERATION_BITS).u8(SHR_U);
+    this.#const(lastRecord / OBJECT_BYTES).u8(LE_U).u8(Op.if).u8(EMPTY_BLOCK);
+    this.#pushOwner(handle);
+    this.#w.u8(EQ).u8(Op.if).u8(EMPTY_BLOCK);
+    this.#takeRecord(fact);
+    this.#w.u8(Op.end).u8(Op.end);
+    this.#facts.put(fact);
   }
 
-  /** Pushes non-zero unless the domain owns the object in the handle's generation. */
-  #ownerDiffers(handle: number, record: number): void {
-    this.#get(record);
-    this.#ledger(OBJECTS + OBJECT_TAG);
-    this.#get(handle).u8(XOR).u8(Op.globalGet).u32(this.#context.owner).u8(NE);
+  /** In bodies with loops the owner is kept in a local. */
+  keepOwner(): void {
+    this.#w.u8(Op.globalGet).u32(this.#context.owner).u8(Op.localSet).u32(this.#added.get(OWNER, I32));
+  }
+
+  /** Pushes what the record says the owner is, in the handle's generation, and the owner that it should be. */
+  #pushOwner(handle: number): void {
+    this.#get(handle);
+    this.#const(GENERATION_BITS - OBJECT_SHIFT).u8(SHR_U);
+    this.#const(-OBJECT_BYTES).u8(AND).u8(Op.localTee).u32(this.#added.get("record", I32));
+    // Tag and address in one load.
+    this.#w.u8(I64_LOAD).u8(3 | HAS_MEMORY_INDEX).u8(LEDGER_MEMORY).u32(OBJECTS + OBJECT_TAG);
+    this.#w.u8(Op.localTee).u32(this.#added.get("words", I64)).u8(I32_WRAP);
+    this.#get(handle).u8(XOR);
+    if (this.#added.has(OWNER)) this.#get(this.#added.get(OWNER, I32));
+    else this.#w.u8(Op.globalGet).u32(this.#context.owner);
+  }
+
+  /** Sets address and size from the record that was looked at last. */
+  #takeRecord({ address, size }: Fact): void {
+    this.#get(this.#added.get("words", I64));
+    this.#w.u8(I64_CONST).s32((OBJECT_ADDRESS - OBJECT_TAG) * 8).u8(I64_SHR_U).u8(I32_WRAP);
+    this.#w.u8(Op.localSet).u32(address);
+    this.#get(this.#added.get("record", I32));
+    this.#w.u8(Op.i32Load).u8(2 | HAS_MEMORY_INDEX).u8(LEDGER_MEMORY).u32(OBJECTS + OBJECT_SIZE);
+    this.#w.u8(Op.localSet).u32(size);
   }
 }

@@ -107,6 +107,7 @@ function assemble(
     [Section.code]: () => {
       const count = m.bodies.length / 2 + addedFunctions.length;
       if (count === 0) return;
+      section(out, Section.custom, hintSection(context));
       const counter = u32(count);
       out.u8(Section.code).u32(counter.length + code.length).bytes(counter);
       context.offsets.shift(0, out.length);
@@ -152,6 +153,11 @@ function importSection(m: Module, memory: Admitted["memory"], options: LowerOpti
     w.name(IMPORT_KERNEL).name(name).u8(KIND.memory).u8(SHARED_WITH_MAXIMUM).u32(pages).u32(pages);
   }
   return w;
+}
+
+/** The branches that the loader added are hardly ever taken; V8 keeps their code out of the way then. */
+function hintSection({ hintedFunctions, hints }: LowerContext): Writer {
+  return new Writer(hints.length + 64).name("metadata.code.branch_hint").u32(hintedFunctions).bytes(hints.view());
 }
 
 /** Functions only, and the three things that the kernel sets. */

@@ -14,6 +14,10 @@ import { OffsetMap } from "./offsets.ts";
 import type { LowerOptions, LowerStats } from "./policy.ts";
 import type { Scan } from "./scan.ts";
 import type { Target } from "./targets.ts";
+import { Writer } from "./writer.ts";
+
+/** Place of the branch in the code of a tick. */
+export const TICK_BRANCH = 6;
 
 export interface AddedFunction {
   readonly type: number;
@@ -39,6 +43,9 @@ export class LowerContext {
   readonly addedTypes: Signature[] = [];
   readonly addedFunctions: AddedFunction[] = [];
   readonly offsets = new OffsetMap();
+  /** Entries of the branch hint section, and how many functions they are for. */
+  readonly hints = new Writer(1024);
+  hintedFunctions = 0;
   readonly stats: { -readonly [K in keyof LowerStats]: number } = {
     sites: 0, ownerChecks: 0, boundChecks: 0, elided: 0, ticks: 0,
   };
@@ -58,6 +65,14 @@ export class LowerContext {
     this.caps = m.tables.length;
     // The indirect call has a function of its own: code at each loop head stays short, for the compiler's sake.
     this.tick = this.ticking ? when(ledger(i32(0), CORE_EPOCH), call(this.#add("tick", () => this.#callTick()))) : [];
+  }
+
+  /** Notes branches of a function that are hardly ever taken: `places` in its code, which follows `before` bytes. */
+  addHints(index: number, places: readonly number[], before: number): void {
+    if (places.length === 0) return;
+    this.hintedFunctions++;
+    this.hints.u32(index).u32(places.length);
+    for (const place of places) this.hints.u32(before + place).u8(1).u8(0);
   }
 
   /** Index of a function type among the added ones. */

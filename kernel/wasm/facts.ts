@@ -10,9 +10,12 @@
  * again for another fact. Branches are handled by positions: after a block a fact from before it holds if nothing
  * between the block's first and last byte kills it, and the same makes a fact hold at a loop's head.
  */
+import type { Intrinsic } from "./intrinsics.ts";
 import type { Module } from "./module.ts";
-import { Op } from "./opcodes.ts";
+import { Op, POPS } from "./opcodes.ts";
 import { Reader } from "./reader.ts";
+import { StackModel } from "./stack.ts";
+import type { Target } from "./targets.ts";
 
 export interface Fact {
   /** The local that holds the handle. */
@@ -28,38 +31,66 @@ export interface Fact {
 /** At most this many facts at a time: bounds the work at each block, and the locals that are added. */
 export const MAX_FACTS = 16;
 
-/** Positions of everything that kills facts in one body, and where its blocks end. */
-export class KillIndex {
+/** At most this many handles are prepared at loop heads: bounds the search at each loop. */
+const MAX_PREPARED = 64;
+
+/** Positions of everything that kills or uses facts in one body, and where its blocks end. */
+export class BodyIndex {
   /** Position after the `end` of each block, in the order in which the blocks begin. */
   readonly ends: number[] = [];
   readonly #assignments = new Map<number, number[]>();
   readonly #calls: number[] = [];
+  /** Accesses through a handle in a local. */
+  readonly #uses = new Map<number, number[]>();
 
-  constructor(m: Module, impure: Uint8Array, start: number, end: number) {
+  constructor(m: Module, targets: readonly Target[], impure: Uint8Array, start: number, end: number) {
     const r = new Reader(m.bytes, start, end);
+    const stack = new StackModel();
     const open: number[] = [];
     while (r.pos < end) {
       const op = r.next();
-      if (op === Op.localSet || op === Op.localTee) this.#assigned(r.a, r.start);
-      else if (op === Op.block || op === Op.loop || op === Op.if) open.push(this.ends.push(end) - 1);
+      if (op === Op.localSet || op === Op.localTee) note(this.#assignments, r.a, r.start);
+      if (POPS[op] !== 0xff) {
+        stack.plain(op, r.a);
+        continue;
+      }
+      if (op === Op.block || op === Op.loop || op === Op.if) open.push(this.ends.push(end) - 1);
       else if (op === Op.end) {
         const block = open.pop();
         if (block !== undefined) this.ends[block] = r.pos;
-      } else if (killsAll(op, r.a, impure)) this.#calls.push(r.start);
+      } else if (op === Op.call) {
+        const target = targets[r.a];
+        const handle = stack.peek(1);
+        if (target?.kind === "intrinsic" && isAccess(target.intrinsic) && handle >= 0) note(this.#uses, handle, r.start);
+      }
+      if (killsAll(op, r.a, impure)) this.#calls.push(r.start);
+      if (op === Op.call) stack.call(m.types[m.functions[r.a]!]!);
+      else stack.clear();
     }
-  }
-
-  #assigned(local: number, position: number): void {
-    const positions = this.#assignments.get(local);
-    if (positions === undefined) this.#assignments.set(local, [position]);
-    else positions.push(position);
   }
 
   /** Whether a fact about `local` could be killed by an instruction that begins in [start, end). */
   kills(local: number, start: number, end: number): boolean {
     return anyWithin(this.#calls, start, end) || anyWithin(this.#assignments.get(local), start, end);
   }
+
+  /** Locals through which the loop in [start, end) accesses objects, and whose facts it does not kill. */
+  *loopHandles(start: number, end: number): Iterable<number> {
+    let count = 0;
+    for (const [local, uses] of this.#uses) {
+      if (count++ === MAX_PREPARED) return;
+      if (anyWithin(uses, start, end) && !this.kills(local, start, end)) yield local;
+    }
+  }
 }
+
+function note(positions: Map<number, number[]>, local: number, position: number): void {
+  const list = positions.get(local);
+  if (list === undefined) positions.set(local, [position]);
+  else list.push(position);
+}
+
+const isAccess = (i: Intrinsic): boolean => i.kind === "load" || i.kind === "store";
 
 /** Whether the instruction is a call that may change the owner of an object. */
 export function killsAll(op: number, callee: number, impure: Uint8Array): boolean {
@@ -88,20 +119,20 @@ interface Block {
 /** The live facts, along one walk over a body. */
 export class Facts {
   #live: readonly Fact[] = [];
-  #kills: KillIndex | null = null;
+  #index: BodyIndex | null = null;
   #nextBlock = 0;
   readonly #open: Block[] = [];
 
-  /** Begins a body; without a kill index no facts are kept. */
-  begin(kills: KillIndex | null): void {
+  /** Begins a body; without an index no facts are kept. */
+  begin(index: BodyIndex | null): void {
     this.#live = [];
-    this.#kills = kills;
+    this.#index = index;
     this.#nextBlock = 0;
     this.#open.length = 0;
   }
 
   get enabled(): boolean {
-    return this.#kills !== null;
+    return this.#index !== null;
   }
 
   find(local: number): Fact | null {
@@ -135,13 +166,20 @@ export class Facts {
     if (this.#live.length > 0) this.#live = [];
   }
 
-  /** A block, if or loop begins at `start`. Returns the position after its end. */
-  open(start: number, loop: boolean): number {
-    const kills = this.#kills!;
-    const end = kills.ends[this.#nextBlock++]!;
-    if (loop) this.#live = this.#live.filter((fact) => !kills.kills(fact.local, start, end));
+  /** Handles that are worth preparing before the loop which begins at `start`: see `AccessWriter.prepare`. */
+  *unprepared(start: number): Iterable<number> {
+    const index = this.#index!;
+    for (const local of index.loopHandles(start, index.ends[this.#nextBlock]!)) {
+      if (this.find(local) === null) yield local;
+    }
+  }
+
+  /** A block, if or loop begins at `start`. */
+  open(start: number, loop: boolean): void {
+    const index = this.#index!;
+    const end = index.ends[this.#nextBlock++]!;
+    if (loop) this.#live = this.#live.filter((fact) => !index.kills(fact.local, start, end));
     this.#open.push({ start, loop, facts: this.#live });
-    return end;
   }
 
   else(): void {
@@ -152,6 +190,6 @@ export class Facts {
   close(end: number): void {
     const block = this.#open.pop();
     if (block === undefined || block.loop) return;
-    this.#live = block.facts.filter((fact) => !this.#kills!.kills(fact.local, block.start, end));
+    this.#live = block.facts.filter((fact) => !this.#index!.kills(fact.local, block.start, end));
   }
 }

@@ -11,16 +11,16 @@
  */
 import { DOMAIN_RETURN, FIRST_HANDLE } from "../../shared-heap/layout.ts";
 import { F32, F64, I32 } from "../interface/model.ts";
-import { AccessWriter, AddedLocals } from "./access.ts";
+import { AccessWriter, Additions } from "./access.ts";
 import { HAS_MEMORY_INDEX, LEDGER_MEMORY } from "./asm.ts";
 import { isTable } from "./bulk.ts";
-import type { LowerContext } from "./context.ts";
+import { TICK_BRANCH, type LowerContext } from "./context.ts";
 import { AdmissionError } from "./errors.ts";
-import { Facts, KillIndex, killsAll } from "./facts.ts";
+import { BodyIndex, Facts, killsAll } from "./facts.ts";
 import { PEEK_ADDRESS } from "./helpers.ts";
 import type { Access, ReturnWord } from "./intrinsics.ts";
 import { INLINE_BYTES, INLINE_ELEMENTS, MAX_LOWERED_BODY_BYTES } from "./limits.ts";
-import { Bulk, Op, POPS, PUSHES } from "./opcodes.ts";
+import { Bulk, Op, POPS } from "./opcodes.ts";
 import { Reader } from "./reader.ts";
 import { readLocals, Trait } from "./scan.ts";
 import { StackModel } from "./stack.ts";
@@ -47,7 +47,7 @@ export class BodyLowerer {
   readonly #code: Writer;
   readonly #w = new Writer(4096);
   readonly #head = new Writer(256);
-  readonly #locals = new AddedLocals();
+  readonly #added = new Additions();
   readonly #facts = new Facts();
   readonly #stack = new StackModel();
   readonly #access: AccessWriter;
@@ -56,13 +56,15 @@ export class BodyLowerer {
   /** Source bytes before this position have been copied or replaced. */
   #copied = 0;
   #modelled = false;
+  /** Groups of locals that the source declares. */
+  #groups = 0;
   readonly #last: Recent = { op: -1, start: 0, a: 0 };
   readonly #before: Recent = { op: -1, start: 0, a: 0 };
 
   constructor(context: LowerContext, code: Writer) {
     this.#context = context;
     this.#code = code;
-    this.#access = new AccessWriter(context, this.#w, this.#locals, this.#facts, (local) => this.#lookAhead(local));
+    this.#access = new AccessWriter(context, this.#w, this.#added, this.#facts, (local) => this.#lookAhead(local));
     this.#r = this.#ahead = new Reader(context.m.bytes);
   }
 
@@ -88,7 +90,7 @@ export class BodyLowerer {
   }
 
   #begin(body: number, start: number, end: number, traits: number): Reader {
-    const { m, scan, elide } = this.#context;
+    const { m, targets, scan, elide, unchecked } = this.#context;
     const r = new Reader(m.bytes, start, end);
     this.#r = r;
     this.#ahead = new Reader(m.bytes, start, end);
@@ -101,34 +103,39 @@ export class BodyLowerer {
       this.#head.u32(count).u8(type);
     });
     this.#groups = groups;
-    this.#locals.begin(locals);
+    this.#added.begin(locals);
     this.#copied = r.pos;
     this.#last.op = this.#before.op = -1;
     this.#modelled = (traits & Trait.accesses) !== 0;
     this.#stack.clear();
-    this.#facts.begin(this.#modelled && elide ? new KillIndex(m, scan.impure, r.pos, end) : null);
+    this.#facts.begin(this.#modelled && elide ? new BodyIndex(m, targets, scan.impure, r.pos, end) : null);
+    if (this.#modelled && (traits & Trait.loops) !== 0 && !unchecked) {
+      this.#context.offsets.inserted(0, r.pos);
+      this.#access.keepOwner();
+    }
     return r;
   }
-  #groups = 0;
 
   #finish(body: number, firstPair: number): void {
-    const groups = new Writer(16).u32(this.#groups + this.#locals.types.length);
-    for (const type of this.#locals.types) this.#head.u32(1).u8(type);
-    const size = groups.length + this.#head.length + this.#w.length;
+    const index = this.#context.m.imports.length + body;
+    const groups = new Writer(16).u32(this.#groups + this.#added.types.length);
+    for (const type of this.#added.types) this.#head.u32(1).u8(type);
+    const declarations = groups.length + this.#head.length;
+    const size = declarations + this.#w.length;
     if (size > MAX_LOWERED_BODY_BYTES) {
-      const detail = `function ${this.#context.m.imports.length + body} has ${size} bytes after lowering`;
+      const detail = `function ${index} has ${size} bytes after lowering`;
       throw new AdmissionError("too-large", detail, this.#context.m.bodies[body * 2]!);
     }
     this.#code.u32(size).bytes(groups.view()).bytes(this.#head.view());
+    this.#context.addHints(index, this.#added.unlikely, declarations);
     this.#context.offsets.shift(firstPair, this.#code.length);
     this.#code.bytes(this.#w.view());
   }
 
   #step(op: number): void {
     const r = this.#r;
-    const pops = POPS[op]!;
-    if (pops === 0xff) this.#special(op);
-    else if (this.#modelled) this.#model(op, pops);
+    if (POPS[op] === 0xff) this.#special(op);
+    else if (this.#modelled) this.#model(op);
     const { op: lastOp, start, a } = this.#last;
     this.#before.op = lastOp;
     this.#before.start = start;
@@ -139,18 +146,10 @@ export class BodyLowerer {
   }
 
   /** Plain instructions: the stack model, and facts that die by an assignment. */
-  #model(op: number, pops: number): void {
+  #model(op: number): void {
     const { a } = this.#r;
-    if (op === Op.localGet) this.#stack.push(a);
-    else if (op === Op.localSet || op === Op.localTee) {
-      const source = this.#stack.pop();
-      this.#stack.forget(a);
-      if (this.#facts.enabled) this.#facts.assign(a, source);
-      if (op === Op.localTee) this.#stack.push(a);
-    } else {
-      this.#stack.drop(pops);
-      if (PUSHES[op] === 1) this.#stack.push(-1);
-    }
+    const source = this.#stack.plain(op, a);
+    if ((op === Op.localSet || op === Op.localTee) && this.#facts.enabled) this.#facts.assign(a, source);
   }
 
   #special(op: number): void {
@@ -169,10 +168,18 @@ export class BodyLowerer {
     const r = this.#r;
     this.#stack.clear();
     if (!this.#facts.enabled) return;
+    if (op === Op.loop) for (const handle of this.#facts.unprepared(r.start)) this.#prepare(handle);
     if (op === Op.block || op === Op.loop || op === Op.if) this.#facts.open(r.start, op === Op.loop);
     else if (op === Op.else) this.#facts.else();
     else if (op === Op.end) this.#facts.close(r.pos);
     else if (killsAll(op, r.a, this.#context.scan.impure)) this.#facts.killAll();
+  }
+
+  /** Before the loop that was just read. */
+  #prepare(handle: number): void {
+    this.#flush(this.#r.start);
+    this.#context.offsets.inserted(this.#w.length, this.#r.start);
+    this.#access.prepare(handle);
   }
 
   // ── copying ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,6 +203,7 @@ export class BodyLowerer {
     if (tick.length === 0) return;
     this.#flush(at);
     offsets.inserted(this.#w.length, this.#r.start === 0 ? at : this.#r.start);
+    this.#added.unlikely.push(this.#w.length + TICK_BRANCH);
     this.#w.bytes(tick);
     stats.ticks++;
   }
@@ -208,9 +216,7 @@ export class BodyLowerer {
     if (target !== undefined && target.kind !== "kernel") this.#site(r, target, tail);
     if (!this.#modelled) return;
     if (target?.kind !== "intrinsic" || target.intrinsic.kind === "helper" || target.intrinsic.kind === "peek") {
-      const { params, results } = m.types[m.functions[callee]!]!;
-      this.#stack.drop(params.length);
-      for (let i = 0; i < results.length; i++) this.#stack.push(-1);
+      this.#stack.call(m.types[m.functions[callee]!]!);
     }
     if (tail) this.#stack.clear();
     if (this.#facts.enabled && scan.impure[callee] !== 0) this.#facts.killAll();
@@ -259,20 +265,20 @@ export class BodyLowerer {
     const handleTaken = offsetTaken && before.op === Op.localGet;
     this.#replace(handleTaken ? before.start : offsetTaken ? last.start : r.start);
     if (!offsetTaken) {
-      offsetLocal = this.#locals.get("offset", I32);
+      offsetLocal = this.#added.get("offset", I32);
       this.#w.u8(Op.localSet).u32(offsetLocal);
     }
     let handle = known;
     if (handleTaken) handle = before.a;
     else if (known >= 0) this.#w.u8(Op.drop);
     else {
-      handle = this.#locals.get("handle", I32);
+      handle = this.#added.get("handle", I32);
       this.#w.u8(Op.localSet).u32(handle);
     }
     let value = -1;
     if (a.kind === "store") {
       this.#stack.pop();
-      value = this.#locals.get(`value${a.type}`, a.type);
+      value = this.#added.get(`value${a.type}`, a.type);
       this.#w.u8(Op.localSet).u32(value);
     } else this.#stack.push(-1);
     const kept = this.#facts.enabled && (handleTaken || known >= 0);
@@ -287,7 +293,7 @@ export class BodyLowerer {
     let value = -1;
     if (!get) {
       this.#stack.pop();
-      value = this.#locals.get(`value${word.type}`, word.type);
+      value = this.#added.get(`value${word.type}`, word.type);
       w.u8(Op.localSet).u32(value);
     } else this.#stack.push(-1);
     w.u8(Op.globalGet).u32(this.#context.record);
