@@ -34,11 +34,11 @@ function served(descriptor: DomainDescriptor): string[] {
 }
 
 /**
- * The module that ties a domain to its interfaces. It exists only in the compiler: the exports of the generated server
+ * The module that ties a domain to its interfaces. It exists only in the compiler: the exports of the generated entry
  * modules become exports of the domain, beside those of its own `index.ts`.
  */
 function entryText(descriptor: DomainDescriptor): string {
-  const servers = served(descriptor).map((name) => `export * from "idl/${name}.server";`);
+  const servers = served(descriptor).map((name) => `export * from "entry/${name}";`);
   return [...servers, 'export * from "./index";', ""].join("\n");
 }
 

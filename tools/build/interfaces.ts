@@ -45,7 +45,7 @@ export async function buildInterfaces(): Promise<Model> {
   add("guest", idl.emitGuest(model));
   add("host", idl.emitHost(model));
   add("reference", idl.emitReference(model));
-  add("c", new Map([["samara.h", idl.emitC(model)]]));
+  add("c", idl.emitC(model));
   outputs.set(MODEL, JSON.stringify(model));
   for (const [path, text] of outputs) writeWhole(path, text);
   for (const old of listFiles(GEN, () => true)) {

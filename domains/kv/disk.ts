@@ -1,0 +1,54 @@
+/**
+ * The block device below the store, one block at a time.
+ *
+ * Invariant: the request object is this domain's between calls; when a call loses it (an error, a crash of the disk), the
+ * next call makes a new one.
+ */
+import { Slice } from "os/slice";
+import { BlockDevice, BlockRequest } from "idl/block-device";
+
+/** Bytes of a block. */
+export const BLOCK: i32 = 4096;
+
+export class Disk {
+  private request: BlockRequest = BlockRequest.create();
+
+  constructor(private device: BlockDevice) {}
+
+  /** Number of blocks; 0 when the device does not answer. */
+  blocks(): u32 {
+    const answer = this.device.capacity();
+    return answer.ok ? <u32>min<u64>(answer.value, u32.MAX_VALUE) : 0;
+  }
+
+  /** Reads a block; false when the device failed. `into` has the length of a block. */
+  read(block: u32, into: Slice): bool {
+    const request = this.take();
+    if (request.isNull) return false;
+    request.block = block;
+    const answer = this.device.read(request);
+    if (!answer.ok) return false;
+    this.request = answer.value;
+    this.request.dataCopyOut(into.ptr, into.length);
+    return true;
+  }
+
+  /** Writes a block; false when the device failed: the block may have been written or not. */
+  write(block: u32, from: Slice): bool {
+    const request = this.take();
+    if (request.isNull) return false;
+    request.block = block;
+    request.dataCopyIn(from.ptr, from.length);
+    const answer = this.device.write(request);
+    if (!answer.ok) return false;
+    this.request = answer.value;
+    return true;
+  }
+
+  /** The request to give away. From here on it is lost, until an answer brings it back. */
+  private take(): BlockRequest {
+    const request = this.request;
+    this.request = NO_REQUEST;
+    return request.isNull ? BlockRequest.tryCreate() : request;
+  }
+}
