@@ -1,7 +1,7 @@
 /**
  * The allocator alone: it needs no memory, so heaps of 2 GiB cost nothing here.
  */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Allocator, GRANULE_BYTES, MAX_HEAP_BYTES, PAGE_BYTES, type Arena } from "./allocator.ts";
 import { codeOf } from "./test/support.ts";
@@ -17,13 +17,35 @@ const whole = (bytes: number): Allocator => new Allocator([arena(bytes / PAGE_BY
 describe("blocks", () => {
   test("are aligned, inside the arena, at least as large as asked, and as large as announced", () => {
     const allocator = whole(64 << 20);
-    for (const bytes of [0, 1, 63, 64, 65, 128, 513, 640, 1514, 4096, 4160, 16384, 20000, 20480, 32768, 32769, 65536, 65537, 1 << 20]) {
+    for (const bytes of [
+      0,
+      1,
+      63,
+      64,
+      65,
+      128,
+      513,
+      640,
+      1514,
+      4096,
+      4160,
+      16384,
+      20000,
+      20480,
+      32768,
+      32769,
+      65536,
+      65537,
+      1 << 20,
+    ]) {
       const address = allocator.alloc(bytes);
       expect(address).toBeGreaterThanOrEqual(PAGE_BYTES);
       expect(address % GRANULE_BYTES).toBe(0);
       const size = allocator.blockSize(address);
       expect(size).toBeGreaterThanOrEqual(Math.max(bytes, 64));
-      expect(size).toBeLessThanOrEqual(Math.max(64, bytes * 1.25 + 64, bytes > 16384 ? Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES : 0));
+      expect(size).toBeLessThanOrEqual(
+        Math.max(64, bytes * 1.25 + 64, bytes > 16384 ? Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES : 0),
+      );
       expect(allocator.roundUp(bytes)).toBe(size);
       expect(address + size).toBeLessThanOrEqual(64 << 20);
     }
@@ -70,7 +92,8 @@ describe("blocks", () => {
 
   test("sizes that no heap has answer 0", () => {
     const allocator = whole(1 << 20);
-    for (const bytes of [1 << 20, MAX_HEAP_BYTES, MAX_HEAP_BYTES + 1, Infinity, NaN, -1]) expect(allocator.alloc(bytes)).toBe(0);
+    for (const bytes of [1 << 20, MAX_HEAP_BYTES, MAX_HEAP_BYTES + 1, Infinity, NaN, -1])
+      expect(allocator.alloc(bytes)).toBe(0);
     expect(allocator.roundUp(MAX_HEAP_BYTES + 1)).toBe(Infinity);
     expect(allocator.roundUp(NaN)).toBe(Infinity);
   });

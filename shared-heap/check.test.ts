@@ -61,7 +61,12 @@ describe("sees", () => {
     ["a deque's negative head", 4, /head -1/, ({ heap }) => (heap.slots[slotWord(heap, 4, 3)] = -1)],
     ["a deque's length", 4, /length 4/, ({ heap }) => (heap.slots[slotWord(heap, 4, 4)] = 4)],
     ["a deque that is longer than its content", 4, /slot 2: occ/, ({ heap }) => (heap.slots[slotWord(heap, 4, 4)] = 3)],
-    ["a deque that is shorter than its content", 4, /slot 1: occ/, ({ heap }) => (heap.slots[slotWord(heap, 4, 4)] = 1)],
+    [
+      "a deque that is shorter than its content",
+      4,
+      /slot 1: occ/,
+      ({ heap }) => (heap.slots[slotWord(heap, 4, 4)] = 1),
+    ],
     ["a turned ring", 4, /slot 0: occ/, ({ heap }) => (heap.slots[slotWord(heap, 4, 3)] = 1)],
     ["a free record with content", 7, /free record/, ({ heap }) => set(heap, SIZE, 7, 8)],
     ["a free list in circles", 0, /circles/, ({ heap }) => set(heap, LINK, 7, 8)],
@@ -71,8 +76,18 @@ describe("sees", () => {
     ["a free record that lost its owner's mark", 7, /type 0/, ({ heap }) => set(heap, TAG, 7, (7 << 10) ^ (A << 10))],
     ["writing to a record never used", 20, /never used/, ({ heap }) => set(heap, SIZE, 20, 1)],
     ["a zero tag where a forged handle reaches", 20, /never used/, ({ heap }) => set(heap, TAG, 20, 0)],
-    ["bytes charged too much", 0, /domain 4/, ({ heap }) => heap.words[(DOMAINS + (A << DOMAIN_SHIFT) + DOMAIN_BYTES) >> 2]!++],
-    ["objects charged too few", 0, /domain 5/, ({ heap }) => heap.words[(DOMAINS + (B << DOMAIN_SHIFT) + DOMAIN_OBJECTS) >> 2]!--],
+    [
+      "bytes charged too much",
+      0,
+      /domain 4/,
+      ({ heap }) => heap.words[(DOMAINS + (A << DOMAIN_SHIFT) + DOMAIN_BYTES) >> 2]!++,
+    ],
+    [
+      "objects charged too few",
+      0,
+      /domain 5/,
+      ({ heap }) => heap.words[(DOMAINS + (B << DOMAIN_SHIFT) + DOMAIN_OBJECTS) >> 2]!--,
+    ],
     ["a block that no object has", 0, /blocks in use/, ({ heap }) => heap.allocator.alloc(64)],
     ["a block that an object has no longer", 1, /no block/, ({ heap }) => heap.allocator.free(heap.at(ADDRESS, 1))],
     ["a live object lost", 0, /live objects/, ({ heap }) => set(heap, TAG, 1, 1 << 10)],
@@ -103,6 +118,12 @@ test("statistics count objects and blocks by type, and the arenas", () => {
   ]);
   expect([statistics.objects, statistics.bytes]).toEqual([7, 768]);
   expect(statistics.arenas).toEqual([
-    { name: "main", bytes: (1 << 20) - 65536, used: 768, free: (1 << 20) - 65536 - 768, largestRun: expect.any(Number) },
+    {
+      name: "main",
+      bytes: (1 << 20) - 65536,
+      used: 768,
+      free: (1 << 20) - 65536 - 768,
+      largestRun: expect.any(Number),
+    },
   ]);
 });

@@ -61,11 +61,7 @@ class Checker {
 
   run(): Violation[] {
     const ledger = this.#ledger;
-    this.#require(
-      0,
-      this.#words.subarray(TAG, TAG + OBJECT_BYTES / 4).every((w) => w === 0),
-      "record 0 is in use",
-    );
+    if (!this.#words.subarray(TAG, TAG + OBJECT_BYTES / 4).every((w) => w === 0)) this.#blame(0, "record 0 is in use");
     for (let index = 1; index < ledger.highWater; index++) this.#record(index);
     this.#unused();
     this.#list(
@@ -80,19 +76,16 @@ class Checker {
       this.#dying,
       (i) => ledger.ownerAt(i) === OWNER_NONE && ledger.at(TYPE, i) !== 0,
     );
-    this.#require(0, this.#live === ledger.live, `${this.#live} live objects, counted ${ledger.live}`);
-    this.#require(
-      0,
-      this.#blocks.size === this.#allocator.blocks,
-      `${this.#allocator.blocks} blocks in use, ${this.#blocks.size} belong to objects`,
-    );
+    if (this.#live !== ledger.live) this.#blame(0, `${this.#live} live objects, counted ${ledger.live}`);
+    if (this.#blocks.size !== this.#allocator.blocks)
+      this.#blame(0, `${this.#allocator.blocks} blocks in use, ${this.#blocks.size} belong to objects`);
     for (let id = 0; id < MAX_DOMAINS; id++) this.#charges(id);
-    for (const reason of this.#allocator.check()) this.#require(0, false, `allocator: ${reason}`);
+    for (const reason of this.#allocator.check()) this.#blame(0, `allocator: ${reason}`);
     return this.#found;
   }
 
-  #require(index: number, holds: boolean, reason: string): void {
-    if (!holds) this.#found.push({ index, reason });
+  #blame(index: number, reason: string): void {
+    this.#found.push({ index, reason });
   }
 
   #record(index: number): void {
@@ -101,7 +94,7 @@ class Checker {
     if (owner === OWNER_NONE && ledger.at(TYPE, index) === 0) {
       this.#free++;
       for (const word of [ADDRESS, SIZE, BLOCK, CHARGED, SLOT])
-        this.#require(index, ledger.at(word, index) === 0, "a free record holds more than tag and link");
+        if (ledger.at(word, index) !== 0) this.#blame(index, "a free record holds more than tag and link");
       return;
     }
     if (owner === OWNER_NONE) this.#dying++;
@@ -109,18 +102,17 @@ class Checker {
     const lent = (ledger.at(TYPE, index) & LENT) !== 0;
     const type = ledger.at(TYPE, index) & ~LENT;
     const known = type > 0 && type < MAX_TYPES && this.#words[typeWord(type) + (TYPE_KIND >> 2)] !== TypeKind.none;
-    this.#require(index, owner < MAX_DOMAINS, `owner ${owner}`);
-    this.#require(index, known, `type ${type} is not defined`);
-    if (!known) return;
+    if (owner >= MAX_DOMAINS) this.#blame(index, `owner ${owner}`);
+    if (!known) return this.#blame(index, `type ${type} is not defined`);
     this.#block(index, type);
     if (lent) {
       const holds = owner !== OWNER_NONE && owner !== OWNER_CONTAINED && owner !== OWNER_DEVICE;
-      this.#require(index, holds, `lent, and of owner ${owner}`);
-      this.#require(index, this.#words[CORE_DEPTH >> 2] !== 0, "lent while nobody runs");
+      if (!holds) this.#blame(index, `lent, and of owner ${owner}`);
+      if (this.#words[CORE_DEPTH >> 2] === 0) this.#blame(index, "lent while nobody runs");
     }
     if (owner === OWNER_CONTAINED) this.#contained(index);
     else if (owner !== OWNER_NONE)
-      this.#require(index, ledger.at(LINK, index) === 0 && ledger.at(SLOT, index) === 0, "a root with link or slot");
+      if (ledger.at(LINK, index) !== 0 || ledger.at(SLOT, index) !== 0) this.#blame(index, "a root with link or slot");
     this.#slots(index, type);
   }
 
@@ -134,15 +126,14 @@ class Checker {
     const size = ledger.at(SIZE, index);
     const charged = ledger.at(CHARGED, index);
     const inUse = this.#allocator.isBlock(base);
-    this.#require(index, inUse, `no block begins at address ${base}`);
+    if (!inUse) this.#blame(index, `no block begins at address ${base}`);
     if (inUse)
-      this.#require(index, this.#allocator.blockSize(base) === block, `block of ${block} bytes, allocated otherwise`);
-    this.#require(index, size >= 0 && header + size <= block, `${size} visible bytes do not fit`);
-    this.#require(index, !this.#blocks.has(base), `shares its block with object ${this.#blocks.get(base)}`);
+      if (this.#allocator.blockSize(base) !== block) this.#blame(index, `block of ${block} bytes, allocated otherwise`);
+    if (size < 0 || header + size > block) this.#blame(index, `${size} visible bytes do not fit`);
+    if (this.#blocks.has(base)) this.#blame(index, `shares its block with object ${this.#blocks.get(base)}`);
     this.#blocks.set(base, index);
     const chargeable = charged > OWNER_NONE && charged < MAX_DOMAINS && charged !== OWNER_CONTAINED;
-    this.#require(index, chargeable, `charged to ${charged}`);
-    if (!chargeable) return;
+    if (!chargeable) return this.#blame(index, `charged to ${charged}`);
     this.#bytes[charged]! += block;
     this.#objects[charged]! += 1;
   }
@@ -154,17 +145,13 @@ class Checker {
     const slot = ledger.at(SLOT, index);
     const type = ledger.at(TYPE, container) & ~LENT;
     const exists = container > 0 && container < ledger.highWater && type > 0 && type < MAX_TYPES;
-    this.#require(index, exists, `lies in object ${container}, which does not exist`);
-    if (!exists) return;
+    if (!exists) return this.#blame(index, `lies in object ${container}, which does not exist`);
     const slots = this.#words[typeWord(type) + (TYPE_SLOTS >> 2)]!;
-    this.#require(index, slot >= 0 && slot < slots, `lies in slot ${slot} of ${slots}`);
+    if (slot < 0 || slot >= slots) this.#blame(index, `lies in slot ${slot} of ${slots}`);
     const there = this.#ledger.slots[(ledger.at(ADDRESS, container) >>> 2) - 1 - slot];
     const handle = ledger.at(TAG, index) ^ (OWNER_CONTAINED << GENERATION_BITS);
-    this.#require(
-      index,
-      there === handle,
-      `slot ${slot} of object ${container} holds 0x${(there! >>> 0).toString(16)}`,
-    );
+    if (there !== handle)
+      this.#blame(index, `slot ${slot} of object ${container} holds 0x${(there! >>> 0).toString(16)}`);
   }
 
   /** Every occupied slot holds the current handle of an object that lies there; a deque's are just its ring. */
@@ -177,20 +164,14 @@ class Checker {
     const base = (ledger.at(ADDRESS, index) >>> 2) - 1;
     const head = kind === TypeKind.deque ? ledger.slots[base - slots]! : 0;
     const length = kind === TypeKind.deque ? ledger.slots[base - slots - 1]! : 0;
-    this.#require(
-      index,
-      head >= 0 && head <= Math.max(slots - 1, 0) && length >= 0 && length <= slots,
-      `deque of ${slots} with head ${head}, length ${length}`,
-    );
+    if (head < 0 || head > Math.max(slots - 1, 0) || length < 0 || length > slots)
+      this.#blame(index, `deque of ${slots} with head ${head}, length ${length}`);
     for (let slot = 0; slot < slots; slot++) {
       const handle = ledger.slots[base - slot]!;
       if (kind === TypeKind.deque) {
         const inRing = (slot - head + slots) % slots < length;
-        this.#require(
-          index,
-          (handle !== 0) === inRing,
-          `deque slot ${slot}: occupied ${handle !== 0}, in the ring ${inRing}`,
-        );
+        if ((handle !== 0) !== inRing)
+          this.#blame(index, `deque slot ${slot}: occupied ${handle !== 0}, in the ring ${inRing}`);
       }
       if (handle === 0) continue;
       const inner = handle >>> GENERATION_BITS;
@@ -200,9 +181,9 @@ class Checker {
         ledger.at(LINK, inner) === index &&
         ledger.at(SLOT, inner) === slot &&
         (ledger.at(TAG, inner) ^ handle) === OWNER_CONTAINED << GENERATION_BITS;
-      this.#require(index, lies, `slot ${slot} holds object ${inner}, which does not lie there`);
+      if (!lies) this.#blame(index, `slot ${slot} holds object ${inner}, which does not lie there`);
       const wanted = kind === TypeKind.record ? this.#words[(element >> 2) + slot] : element;
-      if (lies) this.#require(inner, ledger.at(TYPE, inner) === wanted, `lies in a slot for type ${wanted}`);
+      if (lies && ledger.at(TYPE, inner) !== wanted) this.#blame(inner, `lies in a slot for type ${wanted}`);
     }
   }
 
@@ -214,7 +195,7 @@ class Checker {
       const first = TAG + (index << RECORD_SHIFT);
       let clean = this.#words[first] === tag;
       for (let word = first + 1; word < first + OBJECT_BYTES / 4; word++) clean &&= this.#words[word] === 0;
-      this.#require(index, clean, "a record that was never used is not clean");
+      if (!clean) this.#blame(index, "a record that was never used is not clean");
     }
   }
 
@@ -223,24 +204,20 @@ class Checker {
     let length = 0;
     for (let index = head; index !== 0 && length <= count; index = this.#ledger.at(LINK, index), length++) {
       const right = index > 0 && index < this.#ledger.highWater && belongs(index);
-      this.#require(index, right, `in the ${name} list by mistake`);
-      if (!right) return;
+      if (!right) return this.#blame(index, `in the ${name} list by mistake`);
     }
-    this.#require(
-      0,
-      length === count,
-      `${count} ${name} records, ${length > count ? "in circles" : length} in their list`,
-    );
+    if (length !== count)
+      this.#blame(0, `${count} ${name} records, ${length > count ? "in circles" : length} in their list`);
   }
 
   #charges(id: number): void {
     const word = (DOMAINS + (id << DOMAIN_SHIFT)) >> 2;
     const bytes = this.#words[word + (DOMAIN_BYTES >> 2)]! >>> 0;
     const objects = this.#words[word + (DOMAIN_OBJECTS >> 2)]! >>> 0;
-    this.#require(
-      0,
-      bytes === this.#bytes[id] && objects === this.#objects[id],
-      `domain ${id}: charged ${bytes} bytes, ${objects} objects; its records say ${this.#bytes[id]}, ${this.#objects[id]}`,
-    );
+    if (bytes !== this.#bytes[id] || objects !== this.#objects[id])
+      this.#blame(
+        0,
+        `domain ${id}: charged ${bytes} bytes, ${objects} objects; its records say ${this.#bytes[id]}, ${this.#objects[id]}`,
+      );
   }
 }

@@ -374,7 +374,12 @@ describe("slot words are not believed", () => {
       heap.slots[head] = h;
       heap.slots[head - 1] = n;
     };
-    for (const [h, n] of [[3, 1], [-1, 1], [0, 4], [0, -1]]) {
+    for (const [h, n] of [
+      [3, 1],
+      [-1, 1],
+      [0, 4],
+      [0, -1],
+    ]) {
       set(h!, n!);
       refused(heap, "corrupt", () => heap.push(more, deque, A));
       refused(heap, "corrupt", () => heap.pop(deque, A));

@@ -3,8 +3,17 @@
  */
 import { describe, expect, test } from "vitest";
 import {
-  FIRST_HANDLE, GENERATION_MASK, MAX_DOMAINS, MAX_TYPES, OBJECTS, OBJECT_SHIFT, OWNER_CONTAINED, OWNER_DEVICE,
-  OWNER_HOST, OWNER_NONE, ledgerBytes,
+  FIRST_HANDLE,
+  GENERATION_MASK,
+  MAX_DOMAINS,
+  MAX_TYPES,
+  OBJECTS,
+  OBJECT_SHIFT,
+  OWNER_CONTAINED,
+  OWNER_DEVICE,
+  OWNER_HOST,
+  OWNER_NONE,
+  ledgerBytes,
 } from "./layout.ts";
 import { ExchangeHeap, type HeapConfig } from "./heap.ts";
 import { bump, LINK, SIZE, SLOT, TAG, TYPE } from "./records.ts";
@@ -72,45 +81,66 @@ const BAD: Readonly<Record<string, readonly [string, MakeHandle]>> = {
   "never allocated, another generation": ["stale", () => (40 << 10) | 7],
   "another's": ["not-owner", ({ heap }, type) => heap.create(type, B)],
   "the host's": ["not-owner", ({ heap }, type) => heap.create(type, OWNER_HOST)],
-  freed: ["stale", ({ heap }, type) => {
-    const handle = heap.create(type, A);
-    heap.free(handle, A);
-    return handle;
-  }],
-  "freed, used again by itself": ["stale", ({ heap }, type) => {
-    const handle = heap.create(type, A);
-    heap.free(handle, A);
-    heap.create(type, A);
-    return handle;
-  }],
-  "moved away": ["stale", ({ heap }, type) => {
-    const handle = heap.create(type, A);
-    heap.move(handle, A, B);
-    return handle;
-  }],
+  freed: [
+    "stale",
+    ({ heap }, type) => {
+      const handle = heap.create(type, A);
+      heap.free(handle, A);
+      return handle;
+    },
+  ],
+  "freed, used again by itself": [
+    "stale",
+    ({ heap }, type) => {
+      const handle = heap.create(type, A);
+      heap.free(handle, A);
+      heap.create(type, A);
+      return handle;
+    },
+  ],
+  "moved away": [
+    "stale",
+    ({ heap }, type) => {
+      const handle = heap.create(type, A);
+      heap.move(handle, A, B);
+      return handle;
+    },
+  ],
   "moved away, the new handle": ["not-owner", ({ heap }, type) => heap.move(heap.create(type, A), A, B)],
-  "moved away and back": ["stale", ({ heap }, type) => {
-    const handle = heap.create(type, A);
-    heap.move(heap.move(handle, A, B), B, A);
-    return handle;
-  }],
-  "lent away": ["stale", ({ heap }, type) => {
-    const handle = heap.create(type, A);
-    heap.lend(handle, A, B);
-    return handle;
-  }],
-  "borrowed, given back": ["stale", ({ heap }, type) => {
-    const handle = heap.create(type, B);
-    const borrowed = heap.lend(handle, B, A);
-    heap.giveBack(handle, B, A);
-    return borrowed;
-  }],
-  "contained in its own object": ["not-owner", ({ heap }, type) => {
-    const outer = heap.types.define("Outer", { kind: "record", slots: [heap.types.key(type)], size: 0 });
-    const handle = heap.create(type, A);
-    heap.put(handle, heap.create(outer, A), 0, A);
-    return handle;
-  }],
+  "moved away and back": [
+    "stale",
+    ({ heap }, type) => {
+      const handle = heap.create(type, A);
+      heap.move(heap.move(handle, A, B), B, A);
+      return handle;
+    },
+  ],
+  "lent away": [
+    "stale",
+    ({ heap }, type) => {
+      const handle = heap.create(type, A);
+      heap.lend(handle, A, B);
+      return handle;
+    },
+  ],
+  "borrowed, given back": [
+    "stale",
+    ({ heap }, type) => {
+      const handle = heap.create(type, B);
+      const borrowed = heap.lend(handle, B, A);
+      heap.giveBack(handle, B, A);
+      return borrowed;
+    },
+  ],
+  "contained in its own object": [
+    "not-owner",
+    ({ heap }, type) => {
+      const outer = heap.types.define("Outer", { kind: "record", slots: [heap.types.key(type)], size: 0 });
+      const handle = heap.create(type, A);
+      heap.put(handle, heap.create(outer, A), 0, A);
+      return handle;
+    },
+  ],
   "a device's": ["not-owner", ({ heap }, type) => heap.move(heap.create(type, A), A, OWNER_DEVICE)],
 };
 
@@ -142,7 +172,8 @@ describe("create", () => {
       expect(heap.access(again, 0, 0, A)).toBe(address);
       const visible = heap.bytes.slice(address, address + heap.size(again, A));
       expect(visible.every((b) => b === 0)).toBe(true);
-      if (type !== types.packet) expect(heap.slots.slice((address - 64) >> 2, address >> 2).every((w) => w === 0)).toBe(true);
+      if (type !== types.packet)
+        expect(heap.slots.slice((address - 64) >> 2, address >> 2).every((w) => w === 0)).toBe(true);
       heap.free(again, A);
     }
     sound(heap);
@@ -407,7 +438,8 @@ describe("lend", () => {
     const { heap, types } = testHeap();
     const handle = heap.create(types.packet, A);
     refused(heap, "wrong-type", () => heap.lend(handle, A, B, types.note));
-    for (const to of [OWNER_NONE, OWNER_CONTAINED, MAX_DOMAINS]) refused(heap, "bad-owner", () => heap.lend(handle, A, to));
+    for (const to of [OWNER_NONE, OWNER_CONTAINED, MAX_DOMAINS])
+      refused(heap, "bad-owner", () => heap.lend(handle, A, to));
     const borrowed = heap.lend(handle, A, B);
     refused(heap, "wrong-type", () => heap.lend(borrowed, B, C, types.note));
   });
@@ -498,7 +530,17 @@ describe("access", () => {
     const address = heap.access(handle, 0, 100, A);
     expect(heap.access(handle, 96, 4, A)).toBe(address + 96);
     expect(heap.access(handle, 100, 0, A)).toBe(address + 100);
-    for (const [offset, bytes] of [[97, 4], [100, 1], [101, 0], [-1, 1], [-4, 4], [0, 101], [4, -4], [-1, -1], [1, 2 ** 32 - 1]])
+    for (const [offset, bytes] of [
+      [97, 4],
+      [100, 1],
+      [101, 0],
+      [-1, 1],
+      [-4, 4],
+      [0, 101],
+      [4, -4],
+      [-1, -1],
+      [1, 2 ** 32 - 1],
+    ])
       refused(heap, "range", () => heap.access(handle, offset!, bytes!, A));
   });
 });
@@ -528,7 +570,8 @@ describe("the ledger's memory", () => {
     const buffers = { heap: new ArrayBuffer(1 << 17), ledger: new ArrayBuffer(ledgerBytes(8)) };
     const make = (change: Partial<HeapConfig>): unknown => new ExchangeHeap({ ...buffers, objects: 8, ...change });
     expect(codeOf(() => make({}))).toBe("");
-    for (const objects of [0, 1, 1.5, NaN, 2 ** 22 + 1, 100_000]) expect(codeOf(() => make({ objects }))).toBe("config");
+    for (const objects of [0, 1, 1.5, NaN, 2 ** 22 + 1, 100_000])
+      expect(codeOf(() => make({ objects }))).toBe("config");
     expect(codeOf(() => make({ heap: new ArrayBuffer(65536) }))).toBe("config");
     expect(codeOf(() => make({ arenas: [{ name: "a", base: 65536, bytes: 131072 }] }))).toBe("config");
   });

@@ -130,27 +130,30 @@ describe("in steps", () => {
     expect([heap.live, reclaim.objects]).toEqual([0, 100_000]);
   });
 
-  test.each([true, false])("a deep list that another holds passes its charges in linear time (root first: %s)", (rootFirst) => {
-    const depth = 100_000;
-    const { heap, types } = testHeap(depth + 2, 16 << 20);
-    let head = heap.create(types.node, A);
-    if (rootFirst) {
-      // The first record is the root: each next node goes to the inner end, which is built from outside in.
-      const nodes = [head];
-      for (let i = 1; i < depth; i++) nodes.push(heap.create(types.node, A));
-      for (let i = depth - 1; i > 0; i--) heap.put(nodes[i]!, nodes[i - 1]!, 0, A);
-    } else
-      for (let i = 1; i < depth; i++) {
-        const next = heap.create(types.node, A);
-        heap.put(head, next, 0, A);
-        head = next;
-      }
-    heap.move(head, A, B);
-    const reclaim = heap.beginReclaim(A);
-    while (!reclaim.step(20_000));
-    expect(reclaim.recharged).toBe(depth);
-    expect(charges(heap)).toEqual([0, depth, 0]);
-  });
+  test.each([true, false])(
+    "a deep list that another holds passes its charges in linear time (root first: %s)",
+    (rootFirst) => {
+      const depth = 100_000;
+      const { heap, types } = testHeap(depth + 2, 16 << 20);
+      let head = heap.create(types.node, A);
+      if (rootFirst) {
+        // The first record is the root: each next node goes to the inner end, which is built from outside in.
+        const nodes = [head];
+        for (let i = 1; i < depth; i++) nodes.push(heap.create(types.node, A));
+        for (let i = depth - 1; i > 0; i--) heap.put(nodes[i]!, nodes[i - 1]!, 0, A);
+      } else
+        for (let i = 1; i < depth; i++) {
+          const next = heap.create(types.node, A);
+          heap.put(head, next, 0, A);
+          head = next;
+        }
+      heap.move(head, A, B);
+      const reclaim = heap.beginReclaim(A);
+      while (!reclaim.step(20_000));
+      expect(reclaim.recharged).toBe(depth);
+      expect(charges(heap)).toEqual([0, depth, 0]);
+    },
+  );
 });
 
 test("holders are asked anew in each step: what moves in between is charged to the new one", () => {

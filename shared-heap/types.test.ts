@@ -2,7 +2,16 @@
  * The type table: stable ids, types that refer to each other, and tables that are full.
  */
 import { expect, test } from "vitest";
-import { ledgerBytes, MAX_SLOT_TYPES, MAX_TYPES, TYPE_ELEMENT, TYPE_KIND, TYPE_SIZE, TYPE_SLOTS, TypeKind } from "./layout.ts";
+import {
+  ledgerBytes,
+  MAX_SLOT_TYPES,
+  MAX_TYPES,
+  TYPE_ELEMENT,
+  TYPE_KIND,
+  TYPE_SIZE,
+  TYPE_SLOTS,
+  TypeKind,
+} from "./layout.ts";
 import { codeOf } from "./test/support.ts";
 import { MAX_OBJECT_SIZE, MAX_SLOTS, TypeTable, typeWord, type TypeDefinition } from "./types.ts";
 
@@ -18,9 +27,12 @@ test("a definition lands in the ledger", () => {
   const pair = types.define("Pair", record(4, "Packet", "Note"));
   const deque = types.define("Ring", { kind: "deque", element: "Packet", length: 32 });
   const array = types.define("List", { kind: "array", element: "Pair", length: 7 });
-  expect([packet, pair, deque, array].map((id) => field(id, TYPE_KIND))).toEqual(
-    [TypeKind.record, TypeKind.record, TypeKind.deque, TypeKind.array],
-  );
+  expect([packet, pair, deque, array].map((id) => field(id, TYPE_KIND))).toEqual([
+    TypeKind.record,
+    TypeKind.record,
+    TypeKind.deque,
+    TypeKind.array,
+  ]);
   expect([packet, pair, deque, array].map((id) => field(id, TYPE_SLOTS))).toEqual([0, 2, 32, 7]);
   expect([packet, pair, deque, array].map((id) => field(id, TYPE_SIZE))).toEqual([100, 4, 0, 0]);
   expect([field(deque, TYPE_ELEMENT), field(array, TYPE_ELEMENT)]).toEqual([packet, pair]);
@@ -54,7 +66,8 @@ test("the same definition again is the same type, another one is refused", () =>
 
 test("sizes that cannot be are refused", () => {
   const { types } = table();
-  for (const size of [-1, 0.5, NaN, MAX_OBJECT_SIZE + 1]) expect(codeOf(() => types.define("A", record(size)))).toBe("config");
+  for (const size of [-1, 0.5, NaN, MAX_OBJECT_SIZE + 1])
+    expect(codeOf(() => types.define("A", record(size)))).toBe("config");
   for (const kind of ["array", "deque"] as const)
     for (const length of [0, -1, 1.5, NaN, MAX_SLOTS + 1])
       expect(codeOf(() => types.define("A", { kind, element: "B", length }))).toBe("config");
