@@ -4,7 +4,7 @@
  * Owns the layout rule: declaration order, natural alignment, little-endian; bool and enums one byte; `RRef` fields take
  * no bytes but slots, numbered in declaration order. Invariant: the layout depends on nothing but names, order and types.
  */
-import type { Field, FieldType, ScalarName } from "#kernel/interface/model.ts";
+import type { Field, FieldType, Method, ScalarName, ValueType } from "#kernel/interface/model.ts";
 
 const SIZES: Readonly<Record<ScalarName, number>> = {
   bool: 1,
@@ -55,4 +55,10 @@ export function layOut(fields: readonly Omit<Field, "at">[]): { fields: Field[];
     return { ...field, at };
   });
   return { fields: placed, slots, size: Math.ceil(end / widest) * widest };
+}
+
+/** Bytes of the argument region that one call of a method takes: each text is rounded up to 8 bytes. */
+export function argumentBytes(method: Method): number {
+  const size = (type: ValueType): number => (type.kind === "str" || type.kind === "slice" ? (type.max + 7) & ~7 : 0);
+  return method.params.reduce((sum, p) => sum + size(p.type), 0);
 }

@@ -59,7 +59,7 @@ export function parseFile(file: string, text: string, diagnostics: Diagnostics):
   return { file, declarations: reader.declarations, imports: reader.imports };
 }
 
-type SyntaxProblem = { message: string; loc?: { line: number; column: number; index: number } };
+type SyntaxProblem = { message: string; reasonCode?: string; loc?: { line: number; column: number; index: number } };
 
 function parseText(file: string, text: string, diagnostics: Diagnostics): t.File | null {
   const report = (problem: SyntaxProblem): void => {
@@ -70,7 +70,9 @@ function parseText(file: string, text: string, diagnostics: Diagnostics): t.File
   };
   try {
     const tree = parse(text, { sourceType: "module", plugins: ["typescript"], errorRecovery: true });
-    const problems = (tree as unknown as { errors?: SyntaxProblem[] | null }).errors ?? [];
+    const all = (tree as unknown as { errors?: SyntaxProblem[] | null }).errors ?? [];
+    // Names that are declared twice are reported later, for all files in the same words.
+    const problems = all.filter((p) => p.reasonCode !== "VarRedeclaration" && p.reasonCode !== "DuplicateExport");
     problems.forEach(report);
     return problems.length === 0 ? tree : null;
   } catch (error) {

@@ -21,7 +21,7 @@ import {
 } from "#kernel/interface/model.ts";
 import { HEAP, HEAP_CALLS, RPC } from "#kernel/wasm/intrinsics.ts";
 import { exchangeClass } from "../names.ts";
-import { argumentBytes } from "../compile.ts";
+import { argumentBytes } from "../layout.ts";
 import { flatParams, isText } from "./guest-values.ts";
 import { resultFields } from "./guest-results.ts";
 import { header } from "./text.ts";

@@ -147,10 +147,10 @@ function skeleton(i: Interface, m: Method): string {
   const fields = resultFields(m);
   const words = resultWords(fields.map((f) => f.type));
   const writes = fields.flatMap((f, k) => writeWords(f.type, words[k]!, `result._${f.name}`));
-  const end = isStored(m)
-    ? ["if (result.status == 0) {", ...writes.map((line) => `  ${line}`), "}", "return result.status;"]
-    : ["return changetype<i32>(result);"];
+  const write = isStored(m) ? ["if (result.status == 0) {", ...writes.map((line) => `  ${line}`), "}"] : [];
+  const end = isStored(m) ? "return result.status;" : "return changetype<i32>(result);";
   const params = ["self: i32", ...flat.flat().map((f) => `${f.name}: ${f.type}`)].join(", ");
-  const body = [...before, `const result = ${call};`, ...after, ...end];
+  // Views are restored last: an implementation may return the bytes that it was given.
+  const body = [...before, `const result = ${call};`, ...write, ...after, end];
   return `export function ${exportName(i, m)}(${params}): i32 {\n${block(body, "  ")}}\n`;
 }

@@ -6,7 +6,7 @@
  * the interface. Invariant: a module that a domain imports adds to its binary only what the domain uses.
  */
 import { exportName, type Interface, type Model } from "#kernel/interface/model.ts";
-import { argumentBytes } from "../compile.ts";
+import { argumentBytes } from "../layout.ts";
 import { exchangeClass, moduleName, resultClass, serverClass } from "../names.ts";
 import { emitClient, emitServer } from "./guest-calls.ts";
 import { emitResult } from "./guest-results.ts";
