@@ -12,6 +12,8 @@ export const BLOCK: i32 = 4096;
 
 export class Disk {
   private request: BlockRequest = BlockRequest.create();
+  /** Whether `request` is ours now. */
+  private held: bool = true;
 
   constructor(private device: BlockDevice) {}
 
@@ -28,7 +30,7 @@ export class Disk {
     request.block = block;
     const answer = this.device.read(request);
     if (!answer.ok) return false;
-    this.request = answer.value;
+    this.keep(answer.value);
     this.request.dataCopyOut(into.ptr, into.length);
     return true;
   }
@@ -41,14 +43,20 @@ export class Disk {
     request.dataCopyIn(from.ptr, from.length);
     const answer = this.device.write(request);
     if (!answer.ok) return false;
-    this.request = answer.value;
+    this.keep(answer.value);
     return true;
   }
 
   /** The request to give away. From here on it is lost, until an answer brings it back. */
   private take(): BlockRequest {
     const request = this.request;
-    this.request = NO_REQUEST;
-    return request.isNull ? BlockRequest.tryCreate() : request;
+    const held = this.held;
+    this.held = false;
+    return held ? request : BlockRequest.tryCreate();
+  }
+
+  private keep(request: BlockRequest): void {
+    this.request = request;
+    this.held = true;
   }
 }

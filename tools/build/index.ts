@@ -25,6 +25,8 @@ export interface SystemBuild {
   readonly system: ResolvedSystem;
   /** By folder name (`DomainEntry.domain`). */
   readonly domains: ReadonlyMap<string, DomainBuild>;
+  /** The same as `System.boot` takes them. */
+  readonly images: ReadonlyMap<string, { readonly bytes: Uint8Array<ArrayBuffer>; readonly sourceMap?: string }>;
 }
 
 export interface BuildOptions {
@@ -77,5 +79,8 @@ export async function buildSystem(manifest: SystemManifest, options: BuildOption
     if (domains.has(domain)) continue;
     domains.set(domain, await buildDomain(dirs.get(domain)!, model, options.onCompile));
   }
-  return { model, system, domains };
+  const images = new Map(
+    [...domains].map(([name, { bytes, sourceMap }]) => [name, sourceMap === null ? { bytes } : { bytes, sourceMap }]),
+  );
+  return { model, system, domains, images };
 }

@@ -1,0 +1,61 @@
+/**
+ * run [SYSTEM]: builds what is stale, boots systems/SYSTEM.ts (default: default) and opens its console.
+ *
+ * The console gives each line to the domain named "shell"; `help` lists its commands. `exit`, Ctrl-D and Ctrl-C end the
+ * system.
+ *
+ *   npm start
+ *   npm run samara -- run default
+ */
+import { join } from "node:path";
+import { Console } from "#runtime/node/console.ts";
+import type { ShellClient } from "#runtime/node/console.ts";
+import { consoleService, systemService } from "#runtime/node/services.ts";
+import { System } from "#runtime/node/system.ts";
+import { buildSystem, loadSystem } from "../build/index.ts";
+import type { Command } from "../lib/command.ts";
+import { BUILD } from "../lib/paths.ts";
+import { paint } from "../lib/terminal.ts";
+
+/** The client of the domain named "shell", or null when the system has none. */
+function findShell(system: System): ShellClient | null {
+  return system.domains().some((d) => d.name === "shell") ? system.client<ShellClient>("shell.shell") : null;
+}
+
+export const command: Command = {
+  positionals: [0, 1],
+  async run({ positionals: [name = "default"] }) {
+    const started = performance.now();
+    const onCompile = (dir: string): void => void process.stdout.write(`building ${dir}\n`);
+    const build = await buildSystem(await loadSystem(name), { onCompile });
+    let shell: ShellClient | null = null;
+    const console_ = new Console({
+      input: process.stdin,
+      output: process.stdout,
+      prompt: paint("cyan", "samara> "),
+      shell: () => shell,
+    });
+    const system = new System(build.system, {
+      images: build.images,
+      cacheDir: join(BUILD, "cache", "lowered"),
+      onFault: (fault) => console_.showFault(fault),
+    });
+    // Without a handler the signals end the process in the middle of whatever a domain does.
+    const end = new Promise<void>((resolve) => {
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => resolve());
+    });
+    try {
+      system.serve("System", systemService(system));
+      system.serve("Console", consoleService((line) => console_.print(line)));
+      await system.start();
+      shell = findShell(system);
+      const ms = Math.round(performance.now() - started);
+      console_.print(paint("bold", `${name}: ${build.system.domains.length} domains in ${ms} ms; write help`));
+      await Promise.race([console_.run(), end]);
+    } finally {
+      await system.stop();
+      process.stdin.destroy();
+    }
+    return 0;
+  },
+};
