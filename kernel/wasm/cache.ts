@@ -37,11 +37,11 @@ export class ModuleCache {
     const known = this.#compiled.get(key);
     if (known !== undefined) return known;
     const stored = (await this.#store?.get(key)) ?? null;
-    const found = stored === null ? null : unpack(stored);
+    const found = stored === null ? null : await unpack(stored);
     const admitted = found ?? admit(bytes, policy, this.#options);
     // Compiling runs on V8's own threads: this one goes on.
     const compiled = { admitted, module: await WebAssembly.compile(admitted.bytes) };
-    if (found === null) await this.#store?.put(key, pack(admitted));
+    if (found === null) await this.#store?.put(key, await pack(admitted));
     this.#compiled.set(key, compiled);
     return compiled;
   }
@@ -53,34 +53,38 @@ async function cacheKey(bytes: Uint8Array, policy: Policy, options: LowerOptions
   const all = new Uint8Array(bytes.length + text.length);
   all.set(bytes);
   all.set(text, bytes.length);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", all));
-  return Array.from(digest, (b) => b.toString(16).padStart(2, "0")).join("");
+  return Array.from(await sha256(all), (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
-/** Length of the description, the description as JSON, then offsets and bytes. */
-function pack(a: Admitted): Uint8Array {
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}
+
+const DIGEST_BYTES = 32;
+
+/** Digest of the rest, length of the description, the description as JSON, then offsets and bytes. */
+async function pack(a: Admitted): Promise<Uint8Array> {
   const { bytes, offsets, exports, ...rest } = a;
-  const json = JSON.stringify({ ...rest, exports: [...exports], offsets: offsets.length, bytes: bytes.length });
-  const text = new TextEncoder().encode(json.padEnd((json.length + 3) & ~3));
-  const out = new Uint8Array(4 + text.length + offsets.byteLength + bytes.length);
-  new DataView(out.buffer).setUint32(0, text.length, true);
-  out.set(text, 4);
-  out.set(new Uint8Array(offsets.buffer, offsets.byteOffset, offsets.byteLength), 4 + text.length);
-  out.set(bytes, 4 + text.length + offsets.byteLength);
+  const json = JSON.stringify({ ...rest, exports: [...exports], offsets: offsets.length });
+  const text = new TextEncoder().encode(json);
+  const out = new Uint8Array(DIGEST_BYTES + 4 + text.length + offsets.byteLength + bytes.length);
+  const content = out.subarray(DIGEST_BYTES);
+  new DataView(content.buffer, content.byteOffset).setUint32(0, text.length, true);
+  content.set(text, 4);
+  content.set(new Uint8Array(offsets.buffer, offsets.byteOffset, offsets.byteLength), 4 + text.length);
+  content.set(bytes, 4 + text.length + offsets.byteLength);
+  out.set(await sha256(content));
   return out;
 }
 
-/** Null for anything that is not what `pack` wrote: the module is then admitted again. */
-function unpack(data: Uint8Array): Admitted | null {
-  try {
-    const own = data.slice();
-    const length = new DataView(own.buffer).getUint32(0, true);
-    const json = JSON.parse(new TextDecoder().decode(own.subarray(4, 4 + length)));
-    const offsets = new Uint32Array(own.buffer.slice(4 + length, 4 + length + json.offsets * 4));
-    const bytes = own.slice(4 + length + json.offsets * 4);
-    if (bytes.length !== json.bytes) return null;
-    return { ...json, exports: new Map(json.exports), offsets, bytes };
-  } catch {
-    return null;
-  }
+/** Null for anything that is not what `pack` wrote, bit for bit: the module is then admitted again. */
+async function unpack(data: Uint8Array): Promise<Admitted | null> {
+  const content = data.slice(DIGEST_BYTES);
+  const digest = await sha256(content);
+  if (data.length < DIGEST_BYTES + 4 || digest.some((byte, i) => byte !== data[i])) return null;
+  const length = new DataView(content.buffer).getUint32(0, true);
+  const json = JSON.parse(new TextDecoder().decode(content.subarray(4, 4 + length)));
+  const offsets = new Uint32Array(content.buffer.slice(4 + length, 4 + length + json.offsets * 4));
+  const bytes = content.slice(4 + length + json.offsets * 4);
+  return { ...json, exports: new Map(json.exports), offsets, bytes };
 }

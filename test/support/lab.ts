@@ -78,10 +78,20 @@ export async function assemble(text: string, name = "lab"): Promise<Uint8Array> 
 export class Lab {
   readonly system: System;
   readonly faults: FaultReport[];
+  readonly #images: ReadonlyMap<string, { bytes: Uint8Array }>;
 
-  constructor(system: System) {
+  constructor(system: System, images: ReadonlyMap<string, { bytes: Uint8Array }>) {
     this.system = system;
     this.faults = system.faults;
+    this.#images = images;
+  }
+
+  /** A new instance of a dead domain, under its name. */
+  async load(name: string): Promise<void> {
+    const { kernel } = this.system;
+    const domain = await kernel.load(kernel.domain(name).entry, this.#images.get(name)!.bytes);
+    kernel.init(domain);
+    kernel.start(domain);
   }
 
   client<T = Record<string, (...args: unknown[]) => unknown>>(path: string): T {
@@ -152,5 +162,5 @@ export async function makeLab(options: LabOptions): Promise<Lab> {
     },
     options.services ?? {},
   );
-  return new Lab(system);
+  return new Lab(system, images);
 }

@@ -1,0 +1,131 @@
+/**
+ * Stack exhaustion: the remaining stack is swept in small steps through a proxy, from plenty to none.
+ *
+ * Whoever runs out, the state is consistent and the blame right: a caller that calls with too little left is the one
+ * that dies, its callee never does; a callee that recurses without end dies itself, and its caller goes on.
+ */
+import { describe, expect, test } from "vitest";
+import { makeLab, type Lab, type Names } from "../support/lab.ts";
+
+const IDL = `
+export type Item = { a: u32 };
+export declare enum Err { Failed }
+/** Does a little, or recurses for ever. */
+export interface Server {
+  touch(x: RRef<Item>, y: Borrow<Item>): RpcResult<RRef<Item>, Err>;
+  forever(): RpcResult<void, Err>;
+}
+/** Recurses \`levels\` deep and calls from there. */
+export interface Client {
+  deep(levels: u32): RpcResult<u32, Err>;
+  survive(): RpcResult<u32, Err>;
+}
+`;
+
+const server = (n: Names): string => `(module
+  (import "heap" "store_i32" (func $store (param i32 i32 i32)))
+  (func $forever (param i64 i64) (result i64) (i64.add (local.get 0) (call $forever (local.get 1) (i64.add (local.get 0) (i64.const 1)))))
+  (func (export "${n.serve("Server.forever")}") (param i32) (result i32) (drop (call $forever (i64.const 0) (i64.const 1))) (i32.const 0))
+  (func (export "${n.serve("Server.touch")}") (param i32 i32 i32) (result i32)
+    (call $store (i32.const 5) (local.get 1) (i32.const 0)) (local.get 1)))`;
+
+const client = (n: Names): string => `(module
+  (import "rpc" "set0" (func $set0 (param i32)))
+  (import "${n.module("Server")}" "use" (func $use (param i32 i32) (result i32)))
+  (import "${n.module("Server")}" "touch" (func $touch (param i32 i32 i32) (result i32)))
+  (import "${n.module("Server")}" "forever" (func $forever (param i32) (result i32)))
+  (import "heap" "free" (func $free (param i32)))
+  ${n.newType("Item")}
+  (memory 1) (data (i32.const 0) "s") (global $s (mut i32) (i32.const 0))
+  (func (export "_init") (global.set $s (call $use (i32.const 0) (i32.const 1))))
+  (func $deep (param $levels i32) (result i32) (local $item i32) (local $lent i32)
+    (if (result i32) (local.get $levels)
+      (then (i32.add (call $deep (i32.sub (local.get $levels) (i32.const 1))) (i32.const 1)))
+      (else
+        (local.set $item (call $new_Item)) (local.set $lent (call $new_Item))
+        (call $free (call $touch (local.get $item) (local.get $lent) (global.get $s)))
+        (call $free (local.get $lent))
+        (i32.const 0))))
+  (func (export "${n.serve("Client.deep")}") (param i32 i32) (result i32) (call $set0 (call $deep (local.get 1))) (i32.const 0))
+  (func (export "${n.serve("Client.survive")}") (param i32) (result i32) (call $set0 (call $forever (global.get $s))) (i32.const 0)))`;
+
+type Answer = { ok: boolean; value?: number; fault?: string };
+type Client = { deep(levels: number): Answer; survive(): Answer };
+
+async function boot(): Promise<Lab> {
+  return makeLab({
+    idl: IDL,
+    domains: {
+      server: { wat: server, provides: { s: "Server" } },
+      client: { wat: client, provides: { c: "Client" }, uses: { s: ["Server", "server"] } },
+    },
+  });
+}
+
+/** What one depth does to a fresh client. True when it died. */
+function probe(lab: Lab, levels: number): boolean {
+  const faults = lab.faults.length;
+  const answer = lab.client<Client>("client.c").deep(levels);
+  lab.audit();
+  expect(lab.system.kernel.heap.statistics().objects, `levels ${levels}`).toBe(0);
+  expect(lab.info("server").state, `levels ${levels}: the callee is innocent`).toBe("running");
+  if (answer.ok) {
+    expect(answer.value).toBe(levels);
+    return false;
+  }
+  expect(answer).toEqual({ ok: false, fault: "crashed" });
+  expect(lab.faults.slice(faults)).toMatchObject([{ domain: "client", kind: "stack" }]);
+  return true;
+}
+
+/** A new client in the place of the dead one: the same compiled module, in whatever tier it has reached. */
+async function revive(lab: Lab): Promise<void> {
+  await lab.load("client");
+}
+
+describe("the remaining stack, swept", () => {
+  // Frames differ by tier, so each tier has its own limit: fresh code, and code that V8 has optimised.
+  test.each(["fresh", "optimised"])("the caller that calls with too little left is blamed, at every depth: %s code", async (tier) => {
+    let lab = await boot();
+    const renew = async (): Promise<void> => {
+      if (tier === "optimised") return revive(lab);
+      await lab.close();
+      lab = await boot();
+    };
+    if (tier === "optimised") {
+      for (let i = 0; i < 3000; i++) lab.client<Client>("client.c").deep(100);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    const dies = async (levels: number): Promise<boolean> => {
+      const died = probe(lab, levels);
+      if (died || tier === "fresh") await renew();
+      return died;
+    };
+    let low = 0;
+    let high = 1 << 17;
+    while (high - low > 16) {
+      const middle = (low + high) >> 1;
+      if (await dies(middle)) high = middle;
+      else low = middle;
+    }
+    // The limit moves while V8 optimises the kernel's own frames, so the sweep begins below it and goes on until
+    // enough have died beyond it. A level is 14 bytes of optimised stack, or 64 of fresh.
+    let deaths = 0;
+    let survivors = 0;
+    const [enough, step] = tier === "optimised" ? [200, 1] : [30, 48];
+    for (let levels = low - 300; deaths < enough; levels += step) {
+      if (await dies(levels)) deaths++;
+      else survivors++;
+    }
+    expect(survivors).toBeGreaterThan(3);
+    await lab.close();
+  }, 180_000);
+
+  test("a callee that recurses without end dies alone, and its caller goes on", async () => {
+    const lab = await boot();
+    expect(lab.client<Client>("client.c").survive()).toEqual({ ok: true, value: 257 });
+    expect(lab.faults).toMatchObject([{ domain: "server", kind: "stack", chain: ["host", "client", "server"] }]);
+    lab.audit();
+    await lab.close();
+  });
+});
