@@ -1,162 +1,12 @@
 /**
- * Life and ownership of objects: what every operation refuses, and that a refusal changes nothing.
+ * Life and ownership of objects: create, free, move, lend, resize, and the questions that the ledger answers.
+ * What all operations refuse alike is in handles.test.ts.
  */
 import { describe, expect, test } from "vitest";
-import {
-  FIRST_HANDLE,
-  GENERATION_MASK,
-  MAX_DOMAINS,
-  MAX_TYPES,
-  OBJECTS,
-  OBJECT_SHIFT,
-  OWNER_CONTAINED,
-  OWNER_DEVICE,
-  OWNER_HOST,
-  OWNER_NONE,
-  ledgerBytes,
-} from "./layout.ts";
+import { MAX_DOMAINS, MAX_TYPES, OBJECTS, OBJECT_SHIFT, OWNER_CONTAINED, OWNER_NONE, ledgerBytes } from "./layout.ts";
 import { ExchangeHeap, type HeapConfig } from "./heap.ts";
 import { bump, LINK, SIZE, SLOT, TAG, TYPE } from "./records.ts";
-import { A, B, C, codeOf, refused, snapshot, sound, testHeap, UNLIMITED, type TestHeap } from "./test/support.ts";
-
-type Types = TestHeap["types"];
-/** Good objects of A for the other operands. */
-interface Others {
-  readonly packet: number;
-  readonly array: number;
-  readonly deque: number;
-}
-/** Every operation that takes a handle, done by A. Exclusive ones are refused for what A only borrows. */
-interface Operation {
-  readonly type: keyof Types;
-  readonly exclusive: boolean;
-  readonly run: (heap: ExchangeHeap, handle: number, others: Others) => unknown;
-}
-const exclusive = (type: keyof Types, run: Operation["run"]): Operation => ({ type, exclusive: true, run });
-const shared = (type: keyof Types, run: Operation["run"]): Operation => ({ type, exclusive: false, run });
-const OPERATIONS: Readonly<Record<string, Operation>> = {
-  free: exclusive("packet", (heap, h) => heap.free(h, A)),
-  move: exclusive("packet", (heap, h) => heap.move(h, A, B)),
-  resize: exclusive("packet", (heap, h) => heap.resize(h, A, 50)),
-  "put (object)": exclusive("packet", (heap, h, { array }) => heap.put(h, array, 0, A)),
-  "put (container)": exclusive("array", (heap, h, { packet }) => heap.put(packet, h, 0, A)),
-  take: exclusive("array", (heap, h) => heap.take(h, 0, A)),
-  "push (object)": exclusive("packet", (heap, h, { deque }) => heap.push(h, deque, A)),
-  "push (deque)": exclusive("deque", (heap, h, { packet }) => heap.push(packet, h, A)),
-  pop: exclusive("deque", (heap, h) => heap.pop(h, A)),
-  lend: shared("packet", (heap, h) => heap.lend(h, A, B)),
-  access: shared("packet", (heap, h) => heap.access(h, 0, 4, A)),
-  size: shared("packet", (heap, h) => heap.size(h, A)),
-  type: shared("packet", (heap, h) => heap.type(h, A)),
-  isLent: shared("packet", (heap, h) => heap.isLent(h, A)),
-  has: shared("array", (heap, h) => heap.has(h, 0, A)),
-  len: shared("deque", (heap, h) => heap.len(h, A)),
-  peek: shared("deque", (heap, h) => heap.peek(h, 0, 0, 4, A)),
-};
-
-type MakeHandle = (world: TestHeap, type: number) => number;
-/** Code of the operation on such a handle, and whether it left everything as it was. */
-function outcome(operation: Operation, make: MakeHandle): { code: string; unchanged: boolean } {
-  const world = testHeap();
-  const { heap, types } = world;
-  const others = {
-    packet: heap.create(types.packet, A),
-    array: heap.create(types.array, A),
-    deque: heap.create(types.deque, A),
-  };
-  const handle = make(world, types[operation.type]);
-  const unchanged = snapshot(heap);
-  const code = codeOf(() => operation.run(heap, handle, others));
-  return { code, unchanged: unchanged() };
-}
-
-const BAD: Readonly<Record<string, readonly [string, MakeHandle]>> = {
-  "null handle": ["range", () => 0],
-  "index 0": ["range", () => A],
-  "index 0, tag of an owner": ["range", () => GENERATION_MASK],
-  "index beyond the ledger": ["range", ({ heap }) => heap.capacity * FIRST_HANDLE],
-  "index beyond the memory": ["range", () => -1],
-  "never allocated": ["not-owner", () => 40 << 10],
-  "never allocated, index is the owner": ["not-owner", () => A << 10],
-  "never allocated, another generation": ["stale", () => (40 << 10) | 7],
-  "another's": ["not-owner", ({ heap }, type) => heap.create(type, B)],
-  "the host's": ["not-owner", ({ heap }, type) => heap.create(type, OWNER_HOST)],
-  freed: [
-    "stale",
-    ({ heap }, type) => {
-      const handle = heap.create(type, A);
-      heap.free(handle, A);
-      return handle;
-    },
-  ],
-  "freed, used again by itself": [
-    "stale",
-    ({ heap }, type) => {
-      const handle = heap.create(type, A);
-      heap.free(handle, A);
-      heap.create(type, A);
-      return handle;
-    },
-  ],
-  "moved away": [
-    "stale",
-    ({ heap }, type) => {
-      const handle = heap.create(type, A);
-      heap.move(handle, A, B);
-      return handle;
-    },
-  ],
-  "moved away, the new handle": ["not-owner", ({ heap }, type) => heap.move(heap.create(type, A), A, B)],
-  "moved away and back": [
-    "stale",
-    ({ heap }, type) => {
-      const handle = heap.create(type, A);
-      heap.move(heap.move(handle, A, B), B, A);
-      return handle;
-    },
-  ],
-  "lent away": [
-    "stale",
-    ({ heap }, type) => {
-      const handle = heap.create(type, A);
-      heap.lend(handle, A, B);
-      return handle;
-    },
-  ],
-  "borrowed, given back": [
-    "stale",
-    ({ heap }, type) => {
-      const handle = heap.create(type, B);
-      const borrowed = heap.lend(handle, B, A);
-      heap.giveBack(handle, B, A);
-      return borrowed;
-    },
-  ],
-  "contained in its own object": [
-    "not-owner",
-    ({ heap }, type) => {
-      const outer = heap.types.define("Outer", { kind: "record", slots: [heap.types.key(type)], size: 0 });
-      const handle = heap.create(type, A);
-      heap.put(handle, heap.create(outer, A), 0, A);
-      return handle;
-    },
-  ],
-  "a device's": ["not-owner", ({ heap }, type) => heap.move(heap.create(type, A), A, OWNER_DEVICE)],
-};
-
-describe.each(Object.entries(OPERATIONS))("%s refuses a handle that is", (name, operation) => {
-  test.each(Object.entries(BAD))("%s", (_why, [code, make]) => {
-    expect(outcome(operation, make)).toEqual({ code, unchanged: true });
-  });
-  test("borrowed, when it needs the exclusive right", () => {
-    const result = outcome(operation, ({ heap }, type) => heap.lend(heap.create(type, B), B, A));
-    if (operation.exclusive) expect(result).toEqual({ code: "lent", unchanged: true });
-    else expect(result.code).toBe(name === "peek" ? "range" : "");
-  });
-  test("(and accepts a good one)", () => {
-    expect(outcome(operation, ({ heap }, type) => heap.create(type, A)).code).toBe(name === "peek" ? "range" : "");
-  });
-});
+import { A, B, C, codeOf, refused, snapshot, sound, testHeap, UNLIMITED } from "./test/support.ts";
 
 describe("create", () => {
   test("gives zeroed bytes and slots, also where another object was", () => {
@@ -398,85 +248,6 @@ describe("move", () => {
   });
 });
 
-describe("lend", () => {
-  test("rref_borrow: only the borrower reaches the object until it is given back", () => {
-    const { heap, types } = testHeap();
-    const handle = heap.create(types.packet, A);
-    const borrowed = heap.lend(handle, A, B, types.packet);
-    expect(heap.isLent(borrowed, B)).toBe(true);
-    expect(heap.type(borrowed, B)).toBe(types.packet);
-    expect(codeOf(() => heap.access(handle, 0, 4, A))).toBe("stale");
-    heap.bytes[heap.access(borrowed, 5, 1, B)] = 9;
-    sound(heap, 1);
-    heap.giveBack(handle, A, B);
-    expect(heap.isLent(handle, A)).toBe(false);
-    expect(heap.bytes[heap.access(handle, 5, 1, A)]).toBe(9);
-    expect(codeOf(() => heap.access(borrowed, 0, 4, B))).toBe("stale");
-    heap.free(heap.move(handle, A, C), C);
-    sound(heap);
-  });
-
-  test("goes on down a chain, and each return restores what was before", () => {
-    const { heap, types } = testHeap();
-    const first = heap.create(types.packet, A);
-    const second = heap.lend(first, A, B);
-    const third = heap.lend(second, B, C, types.packet);
-    const fourth = heap.lend(third, C, A);
-    expect(codeOf(() => heap.size(first, A))).toBe("stale");
-    expect(codeOf(() => heap.size(second, B))).toBe("stale");
-    heap.giveBack(third, C, A, true);
-    expect(codeOf(() => heap.size(fourth, A))).toBe("stale");
-    expect(codeOf(() => heap.free(third, C))).toBe("lent");
-    heap.giveBack(second, B, C, true);
-    expect(codeOf(() => heap.free(second, B))).toBe("lent");
-    heap.giveBack(first, A, B);
-    heap.free(first, A);
-    sound(heap);
-  });
-
-  test("refuses another type, also of what is lent already, and bad owners", () => {
-    const { heap, types } = testHeap();
-    const handle = heap.create(types.packet, A);
-    refused(heap, "wrong-type", () => heap.lend(handle, A, B, types.note));
-    for (const to of [OWNER_NONE, OWNER_CONTAINED, MAX_DOMAINS])
-      refused(heap, "bad-owner", () => heap.lend(handle, A, to));
-    const borrowed = heap.lend(handle, A, B);
-    refused(heap, "wrong-type", () => heap.lend(borrowed, B, C, types.note));
-  });
-
-  test("giveBack refuses what is not borrowed, not the borrower's, or not the last loan", () => {
-    const { heap, types } = testHeap();
-    const handle = heap.create(types.packet, A);
-    refused(heap, "stale", () => heap.giveBack(handle, A, A));
-    const moved = heap.move(handle, A, B);
-    refused(heap, "not-lent", () => heap.giveBack(handle, A, B));
-    const borrowed = heap.lend(moved, B, C);
-    refused(heap, "not-owner", () => heap.giveBack(moved, B, A));
-    refused(heap, "stale", () => heap.giveBack(handle, B, C));
-    refused(heap, "stale", () => heap.giveBack(borrowed, B, C));
-    refused(heap, "range", () => heap.giveBack(0, B, C));
-    refused(heap, "range", () => heap.giveBack(heap.capacity << 10, B, C));
-    for (const lender of [OWNER_NONE, OWNER_CONTAINED, MAX_DOMAINS])
-      refused(heap, "bad-owner", () => heap.giveBack(moved, lender, C));
-    heap.giveBack(moved, B, C);
-    sound(heap);
-  });
-
-  test("a borrowed container is read only, its content can be read through it", () => {
-    const { heap, types } = testHeap();
-    const array = heap.create(types.array, A);
-    const packet = heap.create(types.packet, A);
-    heap.bytes[heap.access(packet, 3, 1, A)] = 42;
-    heap.put(packet, array, 2, A);
-    const borrowed = heap.lend(array, A, B);
-    expect(heap.has(borrowed, 2, B)).toBe(true);
-    expect(heap.bytes[heap.peek(borrowed, 2, 3, 1, B)]).toBe(42);
-    refused(heap, "lent", () => heap.take(borrowed, 2, B));
-    const own = heap.create(types.packet, B);
-    refused(heap, "lent", () => heap.put(own, borrowed, 0, B));
-  });
-});
-
 describe("resize", () => {
   test("cleanup of growth: what was cut off never shows again", () => {
     const { heap, types } = testHeap();
@@ -498,7 +269,7 @@ describe("resize", () => {
     const address = heap.access(handle, 0, 100, A);
     heap.bytes.fill(0xee, address, address + 100);
     for (const size of [1, 5, 5]) expect(heap.resize(handle, A, size)).toBe(true);
-    expect([...heap.bytes.slice(address, address + 5)]).toEqual([0xee, 0, 0, 0, 0]);
+    expect(Array.from(heap.bytes.subarray(address, address + 5))).toEqual([0xee, 0, 0, 0, 0]);
     expect(heap.resize(handle, A, 0)).toBe(true);
     expect(heap.resize(handle, A, 1)).toBe(true);
     expect(heap.bytes[address]).toBe(0);

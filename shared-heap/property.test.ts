@@ -16,7 +16,7 @@ import { snapshot } from "./test/support.ts";
 const OPERATIONS = Number(process.env["SAMARA_PROPERTY_OPS"] ?? 60_000);
 const SEED = process.env["SAMARA_PROPERTY_SEED"];
 const RUN = 500;
-const CHECK_EVERY = 25;
+const CHECK_EVERY = 40;
 
 const definition = (type: ModelType): TypeDefinition =>
   type.kind === "record"
@@ -102,7 +102,9 @@ class Pair {
 
   sameBytes(address: number | boolean | string, expected: Uint8Array | string): void {
     if (typeof address !== "number" || typeof expected === "string") return this.same(address, expected);
-    expected.forEach((byte, i) => this.same(this.heap.bytes[address + i], byte));
+    const { bytes } = this.heap;
+    for (let i = 0; i < expected.length; i++)
+      if (bytes[address + i] !== expected[i]) this.same(`byte ${i}: ${bytes[address + i]}`, `${expected[i]}`);
   }
 }
 

@@ -51,7 +51,7 @@ interface Loan {
 }
 
 export class Model {
-  readonly generations = new Array<number>(CAPACITY).fill(0);
+  readonly generations = Array.from({ length: CAPACITY }, () => 0);
   readonly objects = new Map<number, Obj>();
   readonly loans: Loan[] = [];
   readonly limits = new Map<number, { bytes: number; objects: number }>();
@@ -244,7 +244,8 @@ export class Model {
   /** @returns objects freed */
   reclaim(owner: number): number {
     const before = this.objects.size;
-    for (const object of [...this.objects.values()]) if (object.owner === owner && !object.lent) this.#drop(object);
+    for (const object of Array.from(this.objects.values()))
+      if (object.owner === owner && !object.lent) this.#drop(object);
     for (const object of this.objects.values()) {
       let root = object;
       while (root.container !== null) root = root.container;
