@@ -146,7 +146,8 @@ function segments(
   m: ModuleBuilder, random: Random, functions: readonly FunctionShape[], tableSize: number, pages: number,
 ): { dataSegments: number; elemSegments: number } {
   m.table(tableSize, random.chance(0.5) ? tableSize : null);
-  const some = functions.map((f) => f.index).filter(() => random.chance(0.7));
+  const some = functions.map((f) => f.index);
+  if (random.chance(0.3)) some.reverse();
   m.elem(op.i32(random.chance(0.99) ? 0 : 3), some.slice(0, tableSize));
   m.item(9, [1, 0, functions.length, ...functions.map((f) => f.index)]);
   m.declare(functions.map((f) => f.index));
