@@ -28,6 +28,7 @@ describe("parseOptions", () => {
     [[], "which benchmark?"],
     [["disk"], 'benchmark: "disk" is not one of crossing, heap, load'],
     [["heap", "load"], "unexpected load"],
+    [["heap", "--ablate", "epoch,owner"], "--ablate: heap cannot leave out owner"],
     [["heap", "--ablate", "owner,colour"], '--ablate: "colour" is not one of alive'],
     [["heap", "--rounds", "0"], '--rounds: "0" is not a whole number from 1'],
     [["heap", "--domains", "4,,5"], '--domains: "" is not a whole number'],

@@ -5,9 +5,8 @@
  * which costs microseconds; 1.10 was the last line that did not. Invariant: a peer is shown at its best, so the
  * wiring that jco offers by default and the composed form are both in the table.
  */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { mkdirSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { buildFolder } from "../../lib/paths.ts";
 import { componentTexts } from "../components.ts";
@@ -42,7 +41,12 @@ async function load(name: string): Promise<Jco | null> {
 }
 
 /** Transpiles one component into build/ and returns how to make an instance of it. */
-async function build(jco: Jco, release: string, name: string, text: string): Promise<(imports: object) => Record<string, unknown>> {
+async function build(
+  jco: Jco,
+  release: string,
+  name: string,
+  text: string,
+): Promise<(imports: object) => Record<string, unknown>> {
   const { files } = await jco.transpile(await jco.parse(text), { name, instantiation: "sync", wasiShim: false });
   const folder = buildFolder("jco", release, name);
   for (const [path, bytes] of Object.entries(files)) {
@@ -75,6 +79,10 @@ async function measureRelease(context: MeasureContext, release: (typeof RELEASES
   const texts = componentTexts();
   const apart = await separate(jco, label);
   const composed = (await build(jco, label, "composed", texts.composed))({}) as unknown as Caller;
+  for (const caller of [apart, composed]) {
+    const sum = caller.runBytes(3, 64);
+    if (sum !== 3) throw new Error(`${version}: 3 calls that answer 1 each came to ${sum}`);
+  }
   const apartNote = `${version}, two components, import wired to export in JavaScript`;
   const composedNote = `${version}, composed into one component before transpiling: not separately loadable`;
   context.loop(names[0], (n) => apart.runNull(n), { note: apartNote });

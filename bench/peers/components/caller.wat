@@ -1,10 +1,11 @@
 ;; The component that calls: its exports loop, so that one entry from the host is spread over `n` calls of the import.
-;; `run-bytes` passes `length` bytes by value from its own memory and sums the answers.
+;; `run-bytes` passes `length` bytes by value from its own memory at 64 and sums the
+;; answers: n when length is 64, since the last byte is a one.
 (component $caller
   (import "samara:bench/target" (instance $target
     (export "null" (func))
     (export "bytes" (func (param "data" (list u8)) (result u32)))))
-  (core module $own (memory (export "memory") 1))
+  (core module $own (memory (export "memory") 1) (data (i32.const 127) "\01"))
   (core instance $m (instantiate $own))
   (alias core export $m "memory" (core memory $memory))
   (alias export $target "null" (func $null))
