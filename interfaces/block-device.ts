@@ -1,8 +1,8 @@
 /**
  * Block devices: storage in blocks of 4 KiB.
  *
- * Owns the contract between a disk (RAM disk, NVMe driver, shadow) and what stores data on it. Invariant: a request is an
- * object that the caller gives away with the call and gets back with the answer, so nothing is copied.
+ * Owns the contract between a disk (RAM disk, NVMe driver, shadow) and what stores data on it. Invariant: a request
+ * is an object that the caller gives away with the call and gets back with the answer, so nothing is copied.
  */
 import type { Bytes, RpcResult, RRef, u32, u64 } from "./prelude.ts";
 

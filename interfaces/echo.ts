@@ -30,9 +30,9 @@ export interface Echo {
   lend(packet: Borrow<Packet>): RpcResult<u32, never>;
   /** Moves a deque of packets there and back. */
   deque(packets: RRef<Deque<Packet, 32>>): RpcResult<RRef<Deque<Packet, 32>>, never>;
-  /** Copies 64 bytes there; returns their sum. */
+  /** Copies up to 64 bytes there; returns how many arrived. */
   bytes64(data: Slice<64>): RpcResult<u32, never>;
-  /** Copies up to 1,500 bytes there; returns their sum. */
+  /** Copies up to 1,500 bytes there; returns how many arrived. */
   bytes1500(data: Slice<1500>): RpcResult<u32, never>;
   /** Copies bytes there and back. */
   slice(data: Slice<1500>): RpcResult<Slice<1500>, EchoError>;

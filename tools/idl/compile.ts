@@ -36,7 +36,7 @@ class Compiler implements Sink {
   readonly #enums: Record<string, Enum> = {};
 
   constructor(sources: ReadonlyMap<string, string>) {
-    this.#sources = new Map([...sources].filter(([file]) => !isPrelude(file)).sort(([a], [b]) => (a < b ? -1 : 1)));
+    this.#sources = new Map([...sources].filter(([file]) => !isPrelude(file)).toSorted(([a], [b]) => (a < b ? -1 : 1)));
     this.#diagnostics = new Diagnostics(sources);
   }
 

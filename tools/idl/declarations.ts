@@ -1,8 +1,8 @@
 /**
  * Enums, records and interfaces: from their syntax to the model's entries.
  *
- * Owns the rules for members of enums and fields of records. Invariant: an entry that reaches the sink has unique member
- * names, and its generated accessors are unique too.
+ * Owns the rules for members of enums and fields of records. Invariant: an entry that reaches the sink has unique
+ * member names, and its generated accessors are unique too.
  */
 import type * as t from "@babel/types";
 import type { Enum, ExchangeType, Field, Interface } from "#kernel/interface/model.ts";
@@ -11,7 +11,7 @@ import { MAX_ENUM_MEMBERS, MAX_FIELDS } from "./limits.ts";
 import { MethodReader, property } from "./methods.ts";
 import { capital, RECORD_MEMBERS, TYPE_NAME } from "./names.ts";
 import { docOf, type Declaration } from "./parse.ts";
-import { TypeReader } from "./types.ts";
+import type { TypeReader } from "./types.ts";
 
 /** Where a finished declaration goes; fingerprints come when all are known. */
 export interface Sink {

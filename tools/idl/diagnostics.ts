@@ -53,7 +53,7 @@ export class Diagnostics {
   /** Throws all errors so far, by file, line and column; returns when there is none. */
   finish(): void {
     if (this.#list.length === 0) return;
-    const order = [...this.#list].sort(
+    const order = this.#list.toSorted(
       (a, b) => compare(a.span.file, b.span.file) || a.span.start - b.span.start || compare(a.reason, b.reason),
     );
     throw new IdlErrors(order, this.#sources);

@@ -1,8 +1,9 @@
 /**
  * Fingerprints: two sides that agree on one agree on the wire.
  *
- * Owns what goes into a fingerprint: names, order, types and layouts of everything that a declaration reaches, and never
- * comments, files or the order of declarations. Invariant: any change that alters what crosses alters the fingerprint.
+ * Owns what goes into a fingerprint: names, order, types and layouts of everything that a declaration reaches, and
+ * never comments, files or the order of declarations. Invariant: any change that alters what crosses alters the
+ * fingerprint.
  */
 import { createHash } from "node:crypto";
 import type { ExchangeType, Interface, Method, Model, ValueType } from "#kernel/interface/model.ts";
@@ -19,7 +20,7 @@ type Parts = Omit<Model, "interfaces" | "types"> & {
 export function fingerprint(parts: Parts, kind: "interface" | "type", name: string): string {
   const reached = new Map<string, unknown>();
   visit(parts, kind, name, reached);
-  const definitions = [...reached.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+  const definitions = [...reached.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const text = JSON.stringify([WIRE_VERSION, kind, name, definitions]);
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }

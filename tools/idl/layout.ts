@@ -1,8 +1,9 @@
 /**
  * Where the fields of a record lie.
  *
- * Owns the layout rule: declaration order, natural alignment, little-endian; bool and enums one byte; `RRef` fields take
- * no bytes but slots, numbered in declaration order. Invariant: the layout depends on nothing but names, order and types.
+ * Owns the layout rule: declaration order, natural alignment, little-endian; bool and enums one byte; `RRef` fields
+ * take no bytes but slots, numbered in declaration order. Invariant: the layout depends on nothing but names, order
+ * and types.
  */
 import type { Field, FieldType, Method, ScalarName, ValueType } from "#kernel/interface/model.ts";
 

@@ -1,8 +1,8 @@
 /**
  * Methods of interfaces: parameters, results and errors.
  *
- * Owns the rules for what a method may look like. Invariant: a method that comes out of here has unique parameter names,
- * returns `RpcResult`, and its result fits the result words.
+ * Owns the rules for what a method may look like. Invariant: a method that comes out of here has unique parameter
+ * names, returns `RpcResult`, and its result fits the result words.
  */
 import type * as t from "@babel/types";
 import { returnWords, type Method, type Param, type Result } from "#kernel/interface/model.ts";
@@ -10,7 +10,7 @@ import { resultWords } from "#kernel/proxy/generate.ts";
 import { MAX_METHODS, MAX_PARAMS, MAX_RESULT_WORDS } from "./limits.ts";
 import { INTERFACE_MEMBERS, memberNameProblem, RESULT_MEMBERS } from "./names.ts";
 import { docOf } from "./parse.ts";
-import { referenceName, TypeReader } from "./types.ts";
+import { referenceName, type TypeReader } from "./types.ts";
 
 /** One `name: Type` of a record or of an object result. */
 export function property(

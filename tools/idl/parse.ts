@@ -6,7 +6,7 @@
  */
 import { parse } from "@babel/parser";
 import type * as t from "@babel/types";
-import { Diagnostics, type Span } from "./diagnostics.ts";
+import type { Diagnostics, Span } from "./diagnostics.ts";
 import { PRELUDE_NAMES } from "./names.ts";
 
 export interface Declaration {

@@ -6,7 +6,7 @@
  */
 import type * as t from "@babel/types";
 import type { ExchangeType, FieldType, ScalarName, ValueType } from "#kernel/interface/model.ts";
-import { Diagnostics } from "./diagnostics.ts";
+import type { Diagnostics } from "./diagnostics.ts";
 import { MAX_ARRAY, MAX_BYTES, MAX_SLOTS, MAX_TEXT } from "./limits.ts";
 import { PRELUDE_GENERICS, PRELUDE_NAMES, SCALARS } from "./names.ts";
 import { spanOf, type Declaration, type ParsedFile } from "./parse.ts";
@@ -127,7 +127,7 @@ export class TypeReader {
       case "RRef":
         return this.#exchange(node, "rref", args[0]!);
       case "Borrow":
-        return this.error(node, "a loan ends with the call, so no record can keep one", "`RRef<…>` to keep the object");
+        return this.error(node, "a loan ends with the call, so no record can keep one", "`RRef<…>` to keep it");
       case "Bytes": {
         const length = this.#size(args[0]!, "Bytes<N>", MAX_BYTES);
         return length === null ? null : { kind: "bytes", length };
@@ -232,7 +232,7 @@ export class TypeReader {
     if (args.length !== wanted && (known || INSTEAD[name] === undefined))
       return this.error(
         node,
-        `\`${name}\` takes ${wanted === 0 ? "no arguments" : `${wanted} argument${wanted > 1 ? "s" : ""}`}, not ${args.length}`,
+        `\`${name}\` takes ${counted(wanted)}, not ${args.length}`,
         `\`${example(name, wanted)}\` instead`,
       );
     return { name, args };
@@ -314,6 +314,11 @@ export function referenceName(node: t.TSType): string | null {
 
 function isScalar(name: string): name is ScalarName {
   return (SCALARS as readonly string[]).includes(name);
+}
+
+function counted(wanted: number): string {
+  if (wanted === 0) return "no arguments";
+  return wanted === 1 ? "1 argument" : `${wanted} arguments`;
 }
 
 function example(name: string, wanted: number): string {

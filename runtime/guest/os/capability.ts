@@ -2,7 +2,8 @@
  * Capabilities: the right to call an object of another domain.
  *
  * Owns what all generated client classes share. `this` IS the capability's number, which means something only to this
- * domain and its kernel. Invariant: a number that was not granted, or that was dropped, ends the domain when it is used.
+ * domain and its kernel. Invariant: a number that was not granted, or that was dropped, ends the domain when it is
+ * used.
  */
 import { encodeText } from "os/text";
 

@@ -2,8 +2,8 @@
  * A stretch of bytes in the domain's own memory: how text and bytes are passed by value.
  *
  * Owns views for parameters and results, and buffers that a domain makes itself. Invariant: every access is checked
- * against the length; nothing here is collected, so a slice that the domain made lives until it frees it, and one that a
- * call brought is valid until that call (or the next call of the same method) is over.
+ * against the length; nothing here is collected, so a slice that the domain made lives until it frees it, and one
+ * that a call brought is valid until that call (or the next call of the same method) is over.
  */
 import { decodeText, encodeText } from "os/text";
 

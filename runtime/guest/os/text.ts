@@ -28,7 +28,9 @@ export function textLength(text: string): i32 {
  */
 export function encodeText(text: string, pointer: usize, capacity: i32): i32 {
   const bytes = textLength(text);
-  if (bytes <= capacity) String.UTF8.encodeUnsafe(changetype<usize>(text), text.length, pointer, false, String.UTF8.ErrorMode.REPLACE);
+  if (bytes > capacity) return bytes;
+  const replace = String.UTF8.ErrorMode.REPLACE;
+  String.UTF8.encodeUnsafe(changetype<usize>(text), text.length, pointer, false, replace);
   return bytes;
 }
 

@@ -1,8 +1,8 @@
 /**
  * A fixed number of slots for objects in the exchange heap: `RRef<Array<T, N>>`.
  *
- * Owns the typed view; the generated class for each N adds `create`. Invariant: a slot is empty or holds one object, and
- * a put never overwrites: putting into an occupied slot ends the domain.
+ * Owns the typed view; the generated class for each N adds `create`. Invariant: a slot is empty or holds one object,
+ * and a put never overwrites: putting into an occupied slot ends the domain.
  */
 import { HeapObject, peekField } from "heap/object";
 import * as intrinsics from "heap/intrinsics";

@@ -1,8 +1,9 @@
 /**
  * The heap intrinsics as AssemblyScript sees them.
  *
- * Owns the declarations only: names and signatures are those of the kernel's table, and the kernel's loader replaces every
- * call by checked inline code. Invariant: nothing here is exported to a domain's own code except through typed wrappers.
+ * Owns the declarations only: names and signatures are those of the kernel's table, and the kernel's loader replaces
+ * every call by checked inline code. Invariant: nothing here is exported to a domain's own code except through typed
+ * wrappers.
  */
 
 // Loads: (handle, offset) → value. Stores are value-first: (value, handle, offset). Offsets are unsigned bytes.

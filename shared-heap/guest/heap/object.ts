@@ -1,9 +1,9 @@
 /**
  * Objects in the exchange heap: what every generated record and container class inherits.
  *
- * Owns typed access to objects. `this` IS the handle (a 32-bit number, never a pointer into private memory), so all of
- * it costs nothing at run time. Invariant: nothing here allocates in private memory or keeps a handle. A handle that was
- * moved, freed or put into a container is stale: using it ends the domain.
+ * Owns typed access to objects. `this` IS the handle (a 32-bit number, never a pointer into private memory), so all
+ * of it costs nothing at run time. Invariant: nothing here allocates in private memory or keeps a handle. A handle
+ * that was moved, freed or put into a container is stale: using it ends the domain.
  */
 import * as intrinsics from "heap/intrinsics";
 

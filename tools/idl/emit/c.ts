@@ -1,8 +1,9 @@
 /**
  * A C header for domains that clang builds.
  *
- * Owns the C spelling of heap and interfaces: import declarations with inline accessors, and macros that name a server's
- * exports. Invariant: the header includes nothing but <stdint.h>-like builtin types, so it works without a C library.
+ * Owns the C spelling of heap and interfaces: import declarations with inline accessors, and macros that name a
+ * server's exports. Invariant: the header includes nothing but <stdint.h>-like builtin types, so it works without a C
+ * library.
  */
 import {
   clientSignature,
@@ -139,7 +140,8 @@ function importLine(
   results: readonly string[],
 ): string {
   const list = params.length === 0 ? "void" : params.join(", ");
-  return `SAMARA_IMPORT(${JSON.stringify(module)}, ${JSON.stringify(name)}) ${results[0] ?? "void"} ${symbol}(${list});\n`;
+  const attribute = `SAMARA_IMPORT(${JSON.stringify(module)}, ${JSON.stringify(name)})`;
+  return `${attribute} ${results[0] ?? "void"} ${symbol}(${list});\n`;
 }
 
 // ── objects ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,8 +1,8 @@
 /**
  * AssemblyScript for interfaces: clients and servers.
  *
- * Owns the stubs on both sides of a call. Invariant: both follow the flat convention of the interface model, and neither
- * allocates, except for the string that an implementation is handed for a `Str` parameter.
+ * Owns the stubs on both sides of a call. Invariant: both follow the flat convention of the interface model, and
+ * neither allocates, except for the string that an implementation is handed for a `Str` parameter.
  */
 import {
   exportName,
@@ -42,7 +42,7 @@ export function emitClient(i: Interface): string {
   );
   const use =
     "  protected constructor() {\n    super();\n  }\n\n" +
-    `  /** The capability that the domain's manifest entry grants under this name; ends the domain when it grants none. */\n` +
+    `  /** The capability that the manifest grants under this name; ends the domain when it grants none. */\n` +
     `  static use(name: string): ${i.name} {\n    const _length = encodeCapabilityName(name);\n` +
     `    const _capability = _${i.name}__use(<i32>capabilityNamePointer(), _length);\n` +
     `    if (_capability == 0) notGranted(name);\n    return changetype<${i.name}>(_capability);\n  }\n`;

@@ -62,7 +62,8 @@ export function emitResult(i: Interface, m: Method): string {
   const ok =
     value === ""
       ? `  @inline static ok(): ${name} {\n    return changetype<${name}>(0);\n  }\n`
-      : `  @inline static ok(value: ${value}): ${name} {\n    return changetype<${name}>(changetype<u32>(value));\n  }\n`;
+      : `  @inline static ok(value: ${value}): ${name} {\n` +
+        `    return changetype<${name}>(changetype<u32>(value));\n  }\n`;
   // Without a check: a status is no handle, so whoever takes it for one ends at its first use.
   const get =
     value === ""
@@ -93,7 +94,8 @@ function storedResult(i: Interface, m: Method, comment: string, constructor: str
       : `\n  static err(error: ${m.error}): ${name} {\n    const _result = ${own};\n` +
         `    _result.status = <i32>error + 1;\n    return _result;\n  }\n`;
   const getters = fields.map((f) => `\n${getField(f)}`).join("");
-  return `${statics}\n${comment}export class ${name} extends Stored {\n${members}\n${constructor}${ok}${err}${getters}${error}}\n`;
+  const body = `${members}\n${constructor}${ok}${err}${getters}${error}`;
+  return `${statics}\n${comment}export class ${name} extends Stored {\n${body}}\n`;
 }
 
 /** Statements of `ok` that store one value. Text is encoded; bytes stay where the implementation has them. */
@@ -106,7 +108,8 @@ function setField(i: Interface, m: Method, field: Param): string {
   const view = `_${name}View`;
   return (
     `    const ${view} = changetype<Slice>(${names.view(name)});\n    ${view}.ptr = ${names.buffer(name)};\n` +
-    `    ${view}.capacity = ${type.max};\n    ${view}.length = encodeText(${name}, ${names.buffer(name)}, ${type.max});\n` +
+    `    ${view}.capacity = ${type.max};\n` +
+    `    ${view}.length = encodeText(${name}, ${names.buffer(name)}, ${type.max});\n` +
     `    if (${view}.length > ${type.max}) tooLong();\n    _result._${name} = ${view};\n`
   );
 }

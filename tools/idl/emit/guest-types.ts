@@ -21,7 +21,8 @@ export function emitEnum(e: Enum): string {
 /** Import of the function that makes an object, and the class. */
 export function emitType(type: ExchangeType): string {
   const name = exchangeClass(type.name);
-  const create = `${DECORATOR}@external("type", ${JSON.stringify(typeKey(type))}) declare function _new_${name}(): u32;\n\n`;
+  const external = `@external("type", ${JSON.stringify(typeKey(type))})`;
+  const create = `${DECORATOR}${external} declare function _new_${name}(): u32;\n\n`;
   return create + (type.kind === "record" ? emitRecord(type) : emitContainer(type, name));
 }
 

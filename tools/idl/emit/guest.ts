@@ -118,7 +118,8 @@ function argumentsModule(model: Model): string {
   const needs = Object.values(model.interfaces).flatMap((i) => i.methods.map(argumentBytes));
   const bytes = Math.max(MIN_ARGUMENTS, Math.max(0, ...needs) * NESTING);
   return (
-    `${header("all interface files")}\n// @ts-ignore: decorator\n@lazy const REGION: usize = memory.data(${bytes}, 16);\n\n` +
+    `${header("all interface files")}\n// @ts-ignore: decorator\n` +
+    `@lazy const REGION: usize = memory.data(${bytes}, 16);\n\n` +
     `/** Where the proxies put the text and bytes of calls to this domain. */\n` +
     `export function samara_args(): usize {\n  return REGION;\n}\n\n` +
     `/** Bytes of that region: room for the largest call, ${NESTING} deep. */\n` +

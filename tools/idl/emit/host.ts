@@ -1,8 +1,9 @@
 /**
  * TypeScript for host programs: what a test or an embedding program sees of a system.
  *
- * Owns the host's types of interfaces, enums and objects. Invariant: the types say exactly what the kernel's marshalling
- * does with a value (u64 and i64 are bigint, `Str` is string, `Slice` is Uint8Array, an object is its class).
+ * Owns the host's types of interfaces, enums and objects. Invariant: the types say exactly what the kernel's
+ * marshalling does with a value (u64 and i64 are bigint, `Str` is string, `Slice` is Uint8Array, an object is its
+ * class).
  */
 import {
   typeKey,
@@ -155,7 +156,8 @@ function container(type: Exclude<ExchangeType, Record>): string {
   return (
     `  get length(): number {\n    return this.heap.length(this.handle);\n  }\n\n` +
     `  /** Moves an object to the back; false when there is no room. */\n  push(object: ${element}): boolean {\n` +
-    `    const moved = this.heap.push(object.handle, this.handle);\n    if (moved) object.handle = 0;\n    return moved;\n  }\n\n` +
+    `    const moved = this.heap.push(object.handle, this.handle);\n` +
+    `    if (moved) object.handle = 0;\n    return moved;\n  }\n\n` +
     `  /** Takes the object at the front; null when there is none. */\n  pop(): ${element} | null {\n` +
     `${wrap("this.heap.pop(this.handle)")}  }\n`
   );
@@ -239,7 +241,8 @@ function bytes(field: Field, length: number, comment: string): string {
     `    return this.heap.bytes(this.handle, ${field.at} + at, length);\n  }\n\n` +
     `  /** Overwrites part of the field with a copy of \`bytes\`. */\n` +
     `  set${big}(bytes: Uint8Array, at = 0): void {\n` +
-    `    if (!(at >= 0 && at + bytes.length <= ${length})) throw new RangeError("${field.name} has ${length} bytes");\n` +
+    `    if (!(at >= 0 && at + bytes.length <= ${length}))\n` +
+    `      throw new RangeError("${field.name} has ${length} bytes");\n` +
     `    this.heap.setBytes(this.handle, ${field.at} + at, bytes);\n  }\n`
   );
 }
@@ -263,7 +266,8 @@ function tables(model: Model): string {
   const records = types.map((t) => `  ${JSON.stringify(t.name)}: ${exchangeClass(t.name)},\n`).join("");
   return (
     `${header("all interface files")}${lines.join("")}export type { RpcResult } from "./rpc.ts";\n\n` +
-    `/** Type of the client of each interface, by the interface's name. */\nexport interface Clients {\n${clients}}\n\n` +
+    `/** Type of the client of each interface, by the interface's name. */\n` +
+    `export interface Clients {\n${clients}}\n\n` +
     `/** Class of each exchangeable type, by its name in the interface model. */\n` +
     `export const records = {\n${records}} as const;\n`
   );

@@ -1,8 +1,8 @@
 /**
  * Reference pages in Markdown, one for each interface.
  *
- * Owns what a reader sees of an interface: methods, types, errors, layouts and wire names. Invariant: the page comes from
- * the model alone, so it cannot disagree with the generated code.
+ * Owns what a reader sees of an interface: methods, types, errors, layouts and wire names. Invariant: the page comes
+ * from the model alone, so it cannot disagree with the generated code.
  */
 import {
   clientSignature,
@@ -75,7 +75,8 @@ function enumSection(model: Model, name: string): string {
 function typeSection(type: ExchangeType): string {
   if (type.kind !== "record") {
     const what = type.kind === "deque" ? `A queue of at most ${type.length}` : `${type.length} slots for`;
-    return `### ${type.name}\n\n${what} objects of type \`${type.element}\`; made by import \`type\` \`${typeKey(type)}\`.\n`;
+    const made = `made by import \`type\` \`${typeKey(type)}\``;
+    return `### ${type.name}\n\n${what} objects of type \`${type.element}\`; ${made}.\n`;
   }
   const rows = type.fields.map((f) => {
     const at = f.type.kind === "rref" ? `slot ${f.at}` : `${f.at}`;

@@ -35,7 +35,7 @@ export function sourceFiles(model: Model): SourceFile[] {
   for (const i of Object.values(model.interfaces)) files.add(i.file);
   for (const e of Object.values(model.enums)) files.add(e.file);
   for (const t of Object.values(model.types)) if (t.kind === "record") files.add(t.file);
-  return [...files].sort().map((file) => ({ file, module: moduleName(file) }));
+  return [...files].toSorted().map((file) => ({ file, module: moduleName(file) }));
 }
 
 /** The file whose generated module holds an exchangeable type: a container lives with its element. */

@@ -3,9 +3,13 @@
  */
 import { describe, expect, it } from "vitest";
 import { compileInterfaces, IdlErrors } from "../index.ts";
-import { BAD_INPUTS } from "./bad-inputs.ts";
+import { FILES } from "./bad/files.ts";
+import { METHODS } from "./bad/methods.ts";
+import { RECORDS } from "./bad/records.ts";
+import { TYPES } from "./bad/types.ts";
 
 const FILE = "interfaces/bad.ts";
+const BAD_INPUTS = [...TYPES, ...METHODS, ...RECORDS, ...FILES];
 
 function messageOf(sources: Record<string, string>): string {
   try {
@@ -90,7 +94,10 @@ describe("errors of several files", () => {
   });
 
   it("never ends in anything but IdlErrors, whatever the text", () => {
-    const good = `${prelude}export type A = { x: u32; next: RRef<A> };\nexport interface I { f(a: RRef<A>): RpcResult<u32, never> }\n`;
+    const good = [
+      `${prelude}export type A = { x: u32; next: RRef<A> };`,
+      "export interface I { f(a: RRef<A>): RpcResult<u32, never> }\n",
+    ].join("\n");
     for (let cut = 0; cut < good.length; cut++) {
       messageOf({ [FILE]: good.slice(0, cut) });
       messageOf({ [FILE]: good.slice(0, cut) + good.slice(cut + 1) });

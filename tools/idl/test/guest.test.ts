@@ -8,6 +8,7 @@ import {
   clientSignature,
   F32,
   F64,
+  flatten,
   interfaceKey,
   outBuffers,
   serverSignature,
@@ -38,19 +39,13 @@ beforeAll(async () => {
 
 /** An import of `Kinds` that calls the module's own export, as a proxy would. */
 function loop(name: string): (...args: number[]) => number {
-  const method = model.interfaces["Kinds"]!.methods.find((m) => m.name === name)!;
+  const { params, result } = method(name);
   const texts: [number, number][] = [];
   let at = 0;
-  for (const { type } of method.params) {
+  for (const { type } of params) {
     if (type.kind === "str" || type.kind === "slice") texts.push([at, type.max]);
-    at +=
-      type.kind === "str" ||
-      type.kind === "slice" ||
-      (type.kind === "scalar" && /64$/.test(type.scalar) && type.scalar !== "f64")
-        ? 2
-        : 1;
+    at += flatten(type).length;
   }
-  const { result } = method;
   const values: ValueType[] =
     result.kind === "fields" ? result.fields.map((f) => f.type) : result.kind === "value" ? [result.type] : [];
   const words = resultWords(values);
@@ -204,7 +199,7 @@ describe("cost", () => {
     const names = WebAssembly.Module.imports(new WebAssembly.Module(wasm)).map(
       (i) => `${i.module.split("$")[0]}.${i.name.split("$")[0]}`,
     );
-    expect(names.sort()).toEqual(
+    expect(names.toSorted()).toEqual(
       [
         "Echo.add",
         "Echo.lend",
@@ -219,7 +214,7 @@ describe("cost", () => {
         "rpc.get2",
         "rpc.getd4",
         "type.Packet",
-      ].sort(),
+      ].toSorted(),
     );
     // Code of the allocator would be several times this size.
     expect(wasm.length).toBeLessThan(3500);

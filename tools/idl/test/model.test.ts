@@ -196,11 +196,11 @@ describe("the interfaces of the system", () => {
     const model = realModel();
     const files = readdirSync(join(import.meta.dirname, "../../../interfaces")).filter((f) => f.endsWith(".ts"));
     const declared = new Set(Object.values(model.interfaces).map((i) => i.file));
-    expect([...declared].sort()).toEqual(
+    expect([...declared].toSorted()).toEqual(
       files
         .filter((f) => f !== "prelude.ts")
         .map((f) => `interfaces/${f}`)
-        .sort(),
+        .toSorted(),
     );
   });
 

@@ -6,7 +6,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import asc from "assemblyscript/asc";
+import { main as asc } from "assemblyscript/asc";
 import type { Model } from "#kernel/interface/model.ts";
 import { compileInterfaces } from "../index.ts";
 
@@ -57,11 +57,22 @@ export function compileDomain(
   files.set("domain.ts", source);
   return withFiles(files, async (folder) => {
     const libraries = [join(ROOT, "shared-heap/guest"), join(ROOT, "runtime/guest"), join(folder, "gen")];
-    const { error, stderr } = await asc.main([
+    const { error, stderr } = await asc([
       "domain.ts",
       ...serves.map((name) => `gen/entry/${name}.ts`),
-      ...["--baseDir", folder, "--outFile", "domain.wasm", "--lib", libraries.join(",")],
-      ...["-O3", "--noUnsafe", "--runtime", runtime, "--exportStart", "_init", "--noColors"],
+      "--baseDir",
+      folder,
+      "--outFile",
+      "domain.wasm",
+      "--lib",
+      libraries.join(","),
+      "-O3",
+      "--noUnsafe",
+      "--runtime",
+      runtime,
+      "--exportStart",
+      "_init",
+      "--noColors",
     ]);
     const printed = stderr.toString();
     if (error !== null) throw new Error(`${error.message}\n${printed}`);

@@ -1,0 +1,162 @@
+/**
+ * Bad inputs: types that cannot cross.
+ *
+ * Owns its part of the table; see `case.ts`. Invariant: the messages are exact, to the letter.
+ */
+import { bad, BYTES, cross, NUMBER, param, result, TEXT, type BadInput } from "./case.ts";
+
+export const TYPES: readonly BadInput[] = [
+  bad("string", param("«string»"), cross("string", "parameter"), TEXT),
+  bad("number", param("«number»"), cross("number", "parameter"), NUMBER),
+  bad("boolean", result("«boolean»"), cross("boolean", "result"), "`bool` instead"),
+  bad("bigint", param("«bigint»"), cross("bigint", "parameter"), "`u64` or `i64` instead"),
+  bad("any", param("«any»"), cross("any", "parameter"), "a scalar, an enum, `RRef<…>`, `Str<N>` or `Slice<N>`"),
+  bad("String object", param("«String»"), "`String` cannot cross a domain boundary", TEXT),
+  bad(
+    "Promise",
+    result("«Promise<u32>»"),
+    "`Promise` cannot cross a domain boundary",
+    "the value itself: the caller always waits for the answer",
+  ),
+  bad(
+    "Map",
+    param("«Map<u32, u32>»"),
+    "`Map` cannot cross a domain boundary",
+    "a capability interface with `get` and `put` instead",
+  ),
+  bad("Uint8Array", param("«Uint8Array»"), "`Uint8Array` cannot cross a domain boundary", BYTES),
+  bad("union", param("«u32 | u64»"), cross("u32 | u64", "parameter"), "an enum, or two methods, instead"),
+  bad("optional by union", result("«u32 | null»"), cross("u32 | null", "result"), "an enum, or two methods, instead"),
+  bad("intersection", param("«u32 & u64»"), cross("u32 & u64", "parameter"), "one record with all fields instead"),
+  bad(
+    "function type",
+    param("«(value: u32) => void»"),
+    cross("(value: u32) => void", "parameter"),
+    "a capability interface with one method instead",
+  ),
+  bad(
+    "array",
+    param("«u8[]»"),
+    cross("u8[]", "parameter"),
+    "`Bytes<N>` or `Array<u32, N>` in a record, `Slice<N>` in a call, instead",
+  ),
+  bad(
+    "tuple",
+    result("«[u32, u32]»"),
+    cross("[u32, u32]", "result"),
+    "a record, or an object type in `RpcResult`, instead",
+  ),
+  bad("literal type", param('«"read"»'), cross('"read"', "parameter"), "an enum instead"),
+  bad(
+    "object as parameter",
+    param("«{ a: u32 }»"),
+    cross("{ a: u32 }", "parameter"),
+    "a record declared with `export type`, passed as `RRef<…>`",
+  ),
+  bad(
+    "void parameter",
+    param("«void»"),
+    cross("void", "parameter"),
+    "`RpcResult<void, …>` for a method without a value",
+  ),
+  bad("qualified name", param("«lib.Type»"), "`lib.Type` is a qualified name", "a name imported by `import type`"),
+  bad(
+    "unknown name",
+    param("RRef<«Paket»>"),
+    "there is no type `Paket`",
+    "the name of a record, an enum or an interface",
+  ),
+  bad(
+    "record by value",
+    param("«Packet»"),
+    "`Packet` is a record: it lives in the exchange heap",
+    "`RRef<Packet>` to move it, `Borrow<Packet>` to lend it",
+  ),
+  bad(
+    "record result by value",
+    result("«Packet»"),
+    "`Packet` is a record: it lives in the exchange heap",
+    "`RRef<Packet>` to move it",
+  ),
+  bad(
+    "borrow in result",
+    result("«Borrow<Packet>»"),
+    "a loan ends with the call, so no result can be one",
+    "`RRef<…>` to give the object away",
+  ),
+  bad(
+    "borrow in a result field",
+    result("{ a: «Borrow<Packet>» }"),
+    "a loan ends with the call, so no result can be one",
+    "`RRef<…>` to give the object away",
+  ),
+  bad(
+    "bytes as parameter",
+    param("«Bytes<64>»"),
+    "`Bytes` is a field of a record, not a parameter",
+    "`Slice<N>` (at most N bytes, copied) instead",
+  ),
+  bad(
+    "container by value",
+    param("«Deque<Packet, 4>»"),
+    "a container lives in the exchange heap",
+    "`RRef<Deque<Packet, 4>>` instead",
+  ),
+  bad(
+    "container of scalars",
+    param("RRef<Deque<«u32», 4>>"),
+    "a container holds records, not `u32`",
+    "`Deque<Packet, 32>` of a record declared with `export type`",
+  ),
+  bad(
+    "container of enums",
+    param("RRef<Array<«Fail», 4>>"),
+    "a container holds records, not the enum `Fail`",
+    "`Array<Packet, 32>` of a record declared with `export type`",
+  ),
+  bad(
+    "rref of a scalar",
+    param("RRef<«u32»>"),
+    "`RRef` holds a record or a container, not `u32`",
+    "`RRef<…>` around a record declared with `export type`",
+  ),
+  bad(
+    "rref of an interface",
+    param("«RRef<Disk>»"),
+    "`Disk` is an interface: a capability is passed as it is",
+    "`Disk` instead",
+  ),
+  bad("rref of an enum", param("«RRef<Fail>»"), "`Fail` is an enum: it is passed by value", "`Fail` instead"),
+  bad(
+    "borrow of a borrow",
+    param("Borrow<«Borrow<Packet>»>"),
+    "`Borrow` holds a record or a container, not `Borrow<Packet>`",
+    "`Borrow<…>` around a record declared with `export type`",
+  ),
+  bad("arguments of a scalar", param("«u32<4>»"), "`u32` takes no arguments, not 1", "`u32` instead"),
+  bad("arguments of a record", param("RRef<«Packet<u32>»>"), "`Packet` takes no arguments, not 1", "`Packet` instead"),
+  bad("text without N", param("«Str»"), "`Str` takes 1 argument, not 0", "`Str<256>` instead"),
+  bad(
+    "deque without N",
+    param("RRef<«Deque<Packet>»>"),
+    "`Deque` takes 2 arguments, not 1",
+    "`Deque<Packet, 32>` instead",
+  ),
+  bad("N is no literal", param("Str<«u32»>"), "N of `Str<N>` must be a number, not `u32`", "a decimal number"),
+  bad("N is a fraction", param("Slice<«1.5»>"), "N of `Slice<N>` must be a number, not `1.5`", "a decimal number"),
+  bad("N is negative", param("Slice<«-1»>"), "N of `Slice<N>` must be a number, not `-1`", "a decimal number"),
+  bad("N is zero", param("Slice<«0»>"), "N of `Slice<N>` must be from 1 to 65536", "a number in that range"),
+  bad("N is too large", param("Str<«65537»>"), "N of `Str<N>` must be from 1 to 65536", "a number in that range"),
+  bad(
+    "deque too long",
+    param("RRef<Deque<Packet, «4097»>>"),
+    "N of `Deque<T, N>` must be from 1 to 4096",
+    "a number in that range",
+  ),
+  bad(
+    "rpc result as parameter",
+    param("«RpcResult<u32, never>»"),
+    "`RpcResult` stands only around the whole result",
+    "the value's own type",
+  ),
+];
