@@ -38,6 +38,9 @@ export interface EdgeInfo {
   readonly calls: number;
 }
 
+/** Of this process: see "text of its own" in generate.ts. Several systems in one process have equal names and ids. */
+let serial = 0;
+
 const NO_COPIER: Copier = { copyIn: unused, copyOut: unused, checkOut: unused };
 function unused(): never {
   throw new Error("a proxy without text or bytes copies nothing");
@@ -148,7 +151,7 @@ export class EdgeLinker {
       passIn: (number: number, name: string) => this.pass(holder, callee, number, name),
       passOut: (number: number, name: string) => this.pass(callee, holder, number, name),
     };
-    const source = this.source(holder, callee, target, index, counter);
+    const source = `${this.source(holder, callee, target, index, counter)}#${serial++}`;
     return new Function(...PROXY_SCOPE, `return ${source}`)(...PROXY_SCOPE.map((n) => scope[n])) as Function;
   }
 

@@ -10,5 +10,6 @@ export default defineDomain({
   description: "Calls Echo in loops",
   provides: { crossing: "Crossing" },
   uses: Object.fromEntries(Array.from({ length: CALLEES }, (_, i) => [`echo${i}`, "Echo"])),
+  runtime: "stub",
   limits: { memoryPages: 8, sliceMs: 60_000 },
 });
