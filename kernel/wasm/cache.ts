@@ -79,7 +79,8 @@ async function pack(a: Admitted): Promise<Uint8Array> {
 
 /** Null for anything that is not what `pack` wrote, bit for bit: the module is then admitted again. */
 async function unpack(data: Uint8Array): Promise<Admitted | null> {
-  const content = data.slice(DIGEST_BYTES);
+  // A copy with a buffer of its own: what a host hands over may be a view of something larger.
+  const content = new Uint8Array(data.subarray(DIGEST_BYTES));
   const digest = await sha256(content);
   if (data.length < DIGEST_BYTES + 4 || digest.some((byte, i) => byte !== data[i])) return null;
   const length = new DataView(content.buffer).getUint32(0, true);
