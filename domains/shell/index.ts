@@ -32,7 +32,7 @@ function stateName(state: DomainState): string {
 }
 
 function ps(): string {
-  const rows: Array<Array<string>> = [["NAME", "STATE", "STARTS", "FAULTS", "HEAP", "OBJECTS", "LAST FAULT"]];
+  const rows: Array<Array<string>> = [["NAME", "STATE", "GEN", "FAULTS", "HEAP", "OBJECTS", "LAST FAULT"]];
   const count = system.count();
   if (!count.ok) return "ps: the kernel does not answer\n";
   const domains = count.value;

@@ -129,7 +129,8 @@ class ProxyWriter {
       "return result;",
     ];
     return [
-      `(function ${method.name}(${this.#params.join(", ")}) {`,
+      // `$`, because methods may have the names of keywords: `delete`.
+      `(function $${method.name}(${this.#params.join(", ")}) {`,
       ...body.map((line) => `  ${line}`),
       "})",
       `//# sourceURL=samara://proxy/${caller.name}/${callee.name}.${self}/${this.#e.interface.name}.${method.name}`,

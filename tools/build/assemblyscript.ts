@@ -12,6 +12,8 @@ import { BuildError, frame } from "./errors.ts";
 
 /** Folders whose `heap/`, `os/` and `idl/` a domain imports. */
 export const LIBRARIES = ["shared-heap/guest", "runtime/guest", "build/gen/guest"];
+/** Changes when this file makes something else of the same sources. */
+const FORMAT = 2;
 const OPTIONS = ["-O3", "--noUnsafe", "--exportStart", "_init", "--debug", "--sourceMap", "--lib", LIBRARIES.join(",")];
 
 export interface Compiled {
@@ -44,7 +46,7 @@ function entryText(descriptor: DomainDescriptor): string {
 
 /** Everything apart from files that decides the result. */
 export function compileOptions(dir: string, descriptor: DomainDescriptor): string {
-  return JSON.stringify([dir, OPTIONS, descriptor.runtime ?? "incremental", entryText(descriptor)]);
+  return JSON.stringify([FORMAT, dir, OPTIONS, descriptor.runtime ?? "incremental", entryText(descriptor)]);
 }
 
 /** `~lib/heap/x.ts` lies in one of the libraries; the standard library has no path of its own. */
@@ -53,6 +55,14 @@ function realPath(normalized: string): string {
   const rest = normalized.slice("~lib/".length);
   const library = LIBRARIES.find((lib) => readText(join(ROOT, lib, rest)) !== null);
   return library === undefined ? normalized : `${library}/${rest}`;
+}
+
+/** The map as the compiler wrote it names libraries `~lib/…` and puts a root of its own before every path. */
+function withRealPaths(sourceMap: string): string {
+  const map = JSON.parse(sourceMap) as { sourceRoot?: string; sources: string[] };
+  delete map.sourceRoot;
+  map.sources = map.sources.map(realPath);
+  return JSON.stringify(map);
 }
 
 function describe(d: Diagnostic): string {
@@ -96,5 +106,5 @@ export async function compileAssemblyScript(dir: string, descriptor: DomainDescr
   if (!(bytes instanceof Uint8Array) || typeof sourceMap !== "string") {
     throw new BuildError(`${dir}: error: the AssemblyScript compiler wrote no module`);
   }
-  return { bytes, sourceMap, inputs };
+  return { bytes, sourceMap: withRealPaths(sourceMap), inputs };
 }
