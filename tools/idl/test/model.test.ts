@@ -10,7 +10,8 @@ import { argumentBytes } from "../layout.ts";
 import { realModel } from "./support.ts";
 
 const PRELUDE =
-  'import type { bool, u8, u16, u32, i64, u64, f64, RRef, Borrow, Deque, Array, Bytes, Str, Slice, RpcResult } from "./prelude.ts";\n';
+  "import type { bool, u8, u16, u32, i64, u64, f64, RRef, Borrow, Deque, Array, Bytes, Str, Slice, RpcResult } " +
+  'from "./prelude.ts";\n';
 
 function compile(text: string, file = "interfaces/a.ts"): Model {
   return compileInterfaces(new Map([[file, PRELUDE + text]]));

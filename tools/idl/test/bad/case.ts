@@ -12,9 +12,10 @@ export interface BadInput {
   readonly instead: string;
 }
 
+const ALL = "bool, u8, u16, u32, u64, f64, RRef, Borrow, Deque, Array, Bytes, Str, Slice, RpcResult";
+
 /** Puts a declaration behind an import of the whole prelude. */
-export const file = (text: string): string =>
-  `import type { bool, u8, u16, u32, u64, f64, RRef, Borrow, Deque, Array, Bytes, Str, Slice, RpcResult } from "./prelude.ts";\n${text}\n`;
+export const file = (text: string): string => `import type { ${ALL} } from "./prelude.ts";\n${text}\n`;
 export const method = (text: string): string =>
   file(`export type Packet = { used: u32 };\nexport declare enum Fail { Io }\nexport interface Disk {\n  ${text}\n}`);
 export const record = (text: string): string =>
