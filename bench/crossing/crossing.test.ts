@@ -16,7 +16,14 @@ describe("mechanisms", () => {
     const mechanisms = await loadMechanisms();
     const names = mechanisms.flatMap(({ cases }) => cases);
     expect(new Set(names).size).toBe(names.length);
-    for (const name of ["direct", "trampoline", "peer-jco", "peer-jco-bytes64", "peer-wasmtime", "peer-wasmtime-bytes64"])
+    for (const name of [
+      "direct",
+      "trampoline",
+      "peer-jco",
+      "peer-jco-bytes64",
+      "peer-wasmtime",
+      "peer-wasmtime-bytes64",
+    ])
       expect(names).toContain(name);
     for (const { checks } of mechanisms) expect(checks).not.toBe("");
   });
@@ -24,14 +31,24 @@ describe("mechanisms", () => {
 
 describe("the command", () => {
   it("prints one JSON object and nothing else", { timeout: 60_000 }, () => {
-    const { status, stdout } = bench("crossing", "--json", "--rounds", "3", "--only", "direct,trampoline,paper-redleaf");
+    const { status, stdout } = bench(
+      "crossing",
+      "--json",
+      "--rounds",
+      "3",
+      "--only",
+      "direct,trampoline,paper-redleaf",
+    );
     expect(status).toBe(0);
     const report = JSON.parse(stdout);
     expect(Object.keys(report)).toEqual(["name", "machine", "options", "cases"]);
     const measured = report.cases.find((c: { case: string }) => c.case === "trampoline");
     expect(measured).toMatchObject({ unit: "ns", samples: 3 });
     for (const key of ["value", "low", "high", "cycles"]) expect(measured[key]).toBeTypeOf("number");
-    expect(report.cases.find((c: { case: string }) => c.case === "paper-redleaf")).toMatchObject({ value: 124, unit: "cycles" });
+    expect(report.cases.find((c: { case: string }) => c.case === "paper-redleaf")).toMatchObject({
+      value: 124,
+      unit: "cycles",
+    });
   });
 
   it("measures first calls, and says which case has none", { timeout: 60_000 }, () => {
@@ -39,7 +56,11 @@ describe("the command", () => {
     expect(status).toBe(0);
     const [direct, worker] = JSON.parse(stdout).cases;
     expect(direct).toMatchObject({ case: "direct", samples: 3 });
-    expect(worker).toMatchObject({ case: "peer-worker-spin", value: null, note: "unavailable: it has no cold variant" });
+    expect(worker).toMatchObject({
+      case: "peer-worker-spin",
+      value: null,
+      note: "unavailable: it has no cold variant",
+    });
   });
 
   it("refuses a wrong command line with status 2 and says how it is used", () => {

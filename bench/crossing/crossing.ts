@@ -31,7 +31,7 @@ export async function loadMechanisms(): Promise<Mechanism[]> {
       return mechanism;
     }),
   );
-  return mechanisms.sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1));
+  return mechanisms.toSorted((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1));
 }
 
 /** Collects rows in the order in which they were registered, whatever way they are filled. */
@@ -64,7 +64,7 @@ class Collector {
       clock: this.#clock,
       wants: (name) => this.wants(name),
       loop: (name, run, extra = {}) => {
-        if (!cold) add(loopSubject(name, run, this.#clock, extra.divide), extra);
+        if (!cold) add(loopSubject(name, run, this.#clock, extra), extra);
         else if (extra.cold === undefined) this.missing(name, "it has no cold variant", checks);
         else add(coldSubject(name, extra.cold, this.#clock), extra);
       },
@@ -76,7 +76,8 @@ class Collector {
       constant: (name, low, high, source, its = checks) => {
         const value = (low + high) / 2;
         const note = `constant: ${source}`;
-        if (this.wants(name)) this.rows.push({ case: name, unit: "cycles", value, low, high, samples: 0, checks: its, note });
+        if (this.wants(name))
+          this.rows.push({ case: name, unit: "cycles", value, low, high, samples: 0, checks: its, note });
       },
       missing: (name, reason) => this.missing(name, reason, checks),
     };

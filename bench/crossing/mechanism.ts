@@ -11,6 +11,8 @@ import type { Subject } from "../lib/sample.ts";
 export interface CaseOptions {
   /** Operations per turn of the loop. Default 1. */
   readonly divide?: number;
+  /** Turns per sample at least. Default 1: as many as fit 0.3 ms. */
+  readonly atLeast?: number;
   readonly note?: string;
   /** Other checks than the mechanism's. */
   readonly checks?: string;
@@ -29,7 +31,7 @@ export interface MeasureContext {
   /** A synchronous operation; `run(n)` does it n times, preferably in a loop on the other side of the boundary. */
   loop(name: string, run: (n: number) => unknown, extra?: CaseOptions): void;
   /** A case that samples itself: another process or thread. */
-  subject(subject: Subject, extra?: Omit<CaseOptions, "divide" | "cold">): void;
+  subject(subject: Subject, extra?: Omit<CaseOptions, "divide" | "atLeast" | "cold">): void;
   /** A figure from a paper, in core cycles; a range when the paper gives one. `source` says where it stands. */
   constant(name: string, low: number, high: number, source: string, checks?: string): void;
   /** A case that cannot be measured here, and why. */

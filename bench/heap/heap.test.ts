@@ -19,7 +19,8 @@ describe.each(PROGRAMS)("%s", (program) => {
   });
 
   it("leaves the ticks out when asked to", async () => {
-    const ticks = (cases: { note: string }[]): string[] => cases.slice(1).map(({ note }) => / (\d+) ticks/.exec(note)![1]);
+    const ticks = (cases: { note: string }[]): string[] =>
+      cases.slice(1).map(({ note }) => / (\d+) ticks/.exec(note)![1]);
     expect(ticks(await programCases(program, false))).toEqual(["0", "0", "0"]);
     expect(ticks(await programCases(program, true))).not.toContain("0");
   });

@@ -34,10 +34,15 @@ interface Variant {
 
 const RAW_CHECKS = "Ordinary loads and stores of the domain's own memory, not lowered: no ticks either.";
 const VARIANTS: readonly Variant[] = [
-  { name: "checked", checks: "Owner, generation, bounds; what an earlier check proved is not checked again. Ticks.", lower: {} },
+  {
+    name: "checked",
+    checks: "Owner, generation, bounds; what an earlier check proved is not checked again. Ticks.",
+    lower: {},
+  },
   { name: "unelided", checks: "Owner, generation, bounds, at each access. Ticks.", lower: { elide: false } },
   {
-    name: "unchecked", checks: "Nothing: the program holds addresses in the exchange heap instead of handles. Ticks.",
+    name: "unchecked",
+    checks: "Nothing: the program holds addresses in the exchange heap instead of handles. Ticks.",
     lower: { unchecked: true },
   },
 ];
@@ -77,8 +82,10 @@ async function loweredRun(program: ProgramName, variant: Variant): Promise<{ run
 }
 
 function describe(s: LowerStats): string {
-  return `${s.sites} accesses in the text, ${s.ownerChecks} owner checks and ${s.boundChecks} bound checks emitted, ` +
-    `${s.elided} owner checks removed, ${s.ticks} ticks`;
+  return (
+    `${s.sites} accesses in the text, ${s.ownerChecks} owner checks and ${s.boundChecks} bound checks emitted, ` +
+    `${s.elided} owner checks removed, ${s.ticks} ticks`
+  );
 }
 
 /** All variants of one program, proved to compute the same. `tick` false leaves the ticks out (`--ablate epoch`). */
@@ -137,7 +144,10 @@ export async function measureHeap(
     const cases = wanted.map(({ name, checks }) => unavailable(name, "an access has no cold variant", checks));
     return { cases, samples: [] };
   }
-  const samples = await sampleAll(wanted.map(({ name, run }) => loopSubject(name, run, clock)), options.rounds);
+  const samples = await sampleAll(
+    wanted.map(({ name, run }) => loopSubject(name, run, clock)),
+    options.rounds,
+  );
   const cases = samples.map((sampled, i) => caseResult(sampled, { checks: wanted[i].checks, note: wanted[i].note }));
   return { cases, samples };
 }

@@ -26,7 +26,9 @@ const CONSTANT = /^\(i32\.const (\d+)\)$/;
 /** Address of a plain access: a constant offset goes into the instruction, as any compiler does it. */
 function plain(op: string, at: string, offset: string, value = ""): string {
   const constant = CONSTANT.exec(offset)?.[1];
-  return constant === undefined ? `(${op} (i32.add ${at} ${offset}) ${value})` : `(${op} offset=${constant} ${at} ${value})`;
+  return constant === undefined
+    ? `(${op} (i32.add ${at} ${offset}) ${value})`
+    : `(${op} offset=${constant} ${at} ${value})`;
 }
 
 const PLAIN: Access = {

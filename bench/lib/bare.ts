@@ -6,7 +6,12 @@
  */
 import { admit } from "#kernel/wasm/admit.ts";
 import {
-  EXPORT_CAPS, EXPORT_OWNER, EXPORT_RECORD, IMPORT_HEAP, IMPORT_KERNEL, IMPORT_LEDGER,
+  EXPORT_CAPS,
+  EXPORT_OWNER,
+  EXPORT_RECORD,
+  IMPORT_HEAP,
+  IMPORT_KERNEL,
+  IMPORT_LEDGER,
 } from "#kernel/wasm/intrinsics.ts";
 import type { LowerOptions, LowerStats, Policy } from "#kernel/wasm/policy.ts";
 import { ExchangeHeap } from "#shared-heap/heap.ts";
@@ -50,7 +55,11 @@ export class Bare {
   }
 
   /** Lowers and instantiates. @throws AdmissionError */
-  instance(bytes: Uint8Array, policy: Policy, lower: Pick<LowerOptions, "elide" | "tick" | "unchecked"> = {}): BareInstance {
+  instance(
+    bytes: Uint8Array,
+    policy: Policy,
+    lower: Pick<LowerOptions, "elide" | "tick" | "unchecked"> = {},
+  ): BareInstance {
     const owner = this.#next++;
     const admitted = admit(bytes, policy, { ...lower, ...this.#pages });
     const imports: WebAssembly.Imports = {

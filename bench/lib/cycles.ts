@@ -16,8 +16,7 @@ export const CHAIN_LENGTH = 256;
  * The loop counter is off the critical path.
  */
 export function chainText(): string {
-  const step = (to: string, by: string): string =>
-    `(local.set $${to} (i64.add (local.get $${to}) (local.get $${by})))`;
+  const step = (to: string, by: string): string => `(local.set $${to} (i64.add (local.get $${to}) (local.get $${by})))`;
   const pairs = Array.from({ length: CHAIN_LENGTH / 2 }, () => `      ${step("x", "y")} ${step("y", "x")}`);
   return [
     "(module",

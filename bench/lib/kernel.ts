@@ -14,16 +14,28 @@ export const BENCH_MODEL: Model = {
   enums: {},
   types: {
     Block: {
-      kind: "record", name: "Block", doc: "", file: "bench", slots: [], size: 64, fingerprint: FINGERPRINT,
+      kind: "record",
+      name: "Block",
+      doc: "",
+      file: "bench",
+      slots: [],
+      size: 64,
+      fingerprint: FINGERPRINT,
       fields: [{ name: "bytes", doc: "", type: { kind: "bytes", length: 64 }, at: 0 }],
     },
   },
   interfaces: {
     Bench: {
-      name: "Bench", doc: "", file: "bench", fingerprint: FINGERPRINT,
+      name: "Bench",
+      doc: "",
+      file: "bench",
+      fingerprint: FINGERPRINT,
       methods: [
         {
-          name: "pass", doc: "", error: null, result: { kind: "void" },
+          name: "pass",
+          doc: "",
+          error: null,
+          result: { kind: "void" },
           params: [{ name: "block", type: { kind: "rref", type: "Block" } }],
         },
       ],

@@ -15,12 +15,35 @@ describe("parseOptions", () => {
 
   it("reads every option", () => {
     const options = parseOptions([
-      "crossing", "--json", "--samples", "raw.jsonl", "--rounds", "7", "--only", "null,peer", "--ablate", "owner,type",
-      "--domains", "2,8", "--payload", "9", "--tier", "baseline", "--cold",
+      "crossing",
+      "--json",
+      "--samples",
+      "raw.jsonl",
+      "--rounds",
+      "7",
+      "--only",
+      "null,peer",
+      "--ablate",
+      "owner,type",
+      "--domains",
+      "2,8",
+      "--payload",
+      "9",
+      "--tier",
+      "baseline",
+      "--cold",
     ]);
     expect(options).toEqual({
-      benchmark: "crossing", json: true, samplesFile: "raw.jsonl", rounds: 7, only: ["null", "peer"],
-      ablate: new Set(["owner", "type"]), domains: [2, 8], payload: [9], tier: "baseline", cold: true,
+      benchmark: "crossing",
+      json: true,
+      samplesFile: "raw.jsonl",
+      rounds: 7,
+      only: ["null", "peer"],
+      ablate: new Set(["owner", "type"]),
+      domains: [2, 8],
+      payload: [9],
+      tier: "baseline",
+      cold: true,
     });
   });
 

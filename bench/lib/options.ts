@@ -78,7 +78,14 @@ function parse(argv: readonly string[]) {
       args: [...argv],
       allowPositionals: true,
       options: {
-        json: flag, cold: flag, samples: text, rounds: text, only: text, ablate: text, domains: text, payload: text,
+        json: flag,
+        cold: flag,
+        samples: text,
+        rounds: text,
+        only: text,
+        ablate: text,
+        domains: text,
+        payload: text,
         tier: text,
       },
     });

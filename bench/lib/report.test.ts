@@ -5,13 +5,26 @@ import { describe, expect, it } from "vitest";
 import { caseResult, formatReport, unavailable, type Report } from "./report.ts";
 
 const machine = {
-  cpu: "Test CPU", cores: 2, governor: null, virtual: true, memoryMiB: 1, os: "Linux 1 x64", node: "26", v8: "14",
-  coreGHz: 3, load: 0.5, flags: [],
+  cpu: "Test CPU",
+  cores: 2,
+  governor: null,
+  virtual: true,
+  memoryMiB: 1,
+  os: "Linux 1 x64",
+  node: "26",
+  v8: "14",
+  coreGHz: 3,
+  load: 0.5,
+  flags: [],
 };
 
 describe("caseResult", () => {
   it("multiplies each time by the clock measured beside it", () => {
-    const samples = [{ ns: 10, cyclesPerNs: 3 }, { ns: 20, cyclesPerNs: 1.5 }, { ns: 15, cyclesPerNs: 2 }];
+    const samples = [
+      { ns: 10, cyclesPerNs: 3 },
+      { ns: 20, cyclesPerNs: 1.5 },
+      { ns: 15, cyclesPerNs: 2 },
+    ];
     const row = caseResult({ name: "null", samples });
     expect(row).toEqual({ case: "null", unit: "ns", value: 15, low: 10, high: 20, cycles: 30, samples: 3 });
   });
@@ -30,7 +43,9 @@ describe("caseResult", () => {
 describe("formatReport", () => {
   it("shows each case, its checks and why one is missing", () => {
     const report: Report = {
-      name: "crossing", machine, options: { ablate: ["owner"] },
+      name: "crossing",
+      machine,
+      options: { ablate: ["owner"] },
       cases: [
         caseResult({ name: "direct", samples: [{ ns: 3, cyclesPerNs: 3 }] }, { checks: "nothing" }),
         unavailable("peer-x", "no cargo", "memory"),

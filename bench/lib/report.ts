@@ -57,7 +57,15 @@ export function caseResult(
 
 /** A row for what could not be measured here. */
 export function unavailable(name: string, reason: string, checks?: string): CaseResult {
-  const row = { case: name, unit: "ns", value: null, low: null, high: null, samples: 0, note: `unavailable: ${reason}` };
+  const row = {
+    case: name,
+    unit: "ns",
+    value: null,
+    low: null,
+    high: null,
+    samples: 0,
+    note: `unavailable: ${reason}`,
+  };
   return checks === undefined ? row : { ...row, checks };
 }
 
@@ -85,7 +93,8 @@ function wrap(text: string, width: number, indent: string): string[] {
 
 function table(cases: readonly CaseResult[]): string[] {
   const rows = cases.map((c) => {
-    const interval = c.low === null || (c.low === c.high && c.samples === 0) ? "" : `${figure(c.low)} … ${figure(c.high)}`;
+    const interval =
+      c.low === null || (c.low === c.high && c.samples === 0) ? "" : `${figure(c.low)} … ${figure(c.high)}`;
     const cycles = c.unit === "cycles" ? c.value : c.cycles;
     const value = c.unit === "cycles" || c.value === null ? "" : `${figure(c.value)} ${c.unit}`;
     return [c.case, value, interval, figure(cycles), c.samples === 0 ? "" : `${c.samples}`];
@@ -93,7 +102,10 @@ function table(cases: readonly CaseResult[]): string[] {
   const all = [["case", "median", "95 % of the median", "cycles", "samples"], ...rows];
   const widths = all[0].map((_, i) => Math.max(...all.map((row) => row[i].length)));
   const line = (row: string[]): string =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ").trimEnd();
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join("  ")
+      .trimEnd();
   return [line(all[0]), widths.map((w) => "─".repeat(w)).join("  "), ...all.slice(1).map(line)];
 }
 
@@ -105,7 +117,10 @@ function remarks(title: string, cases: readonly CaseResult[], text: (c: CaseResu
     if (said !== undefined) groups.set(said, [...(groups.get(said) ?? []), c.case]);
   }
   if (groups.size === 0) return [];
-  const lines = [...groups].flatMap(([said, names]) => [...wrap(names.join(", "), 110, "  "), ...wrap(said, 110, "      ")]);
+  const lines = [...groups].flatMap(([said, names]) => [
+    ...wrap(names.join(", "), 110, "  "),
+    ...wrap(said, 110, "      "),
+  ]);
   return ["", title, ...lines];
 }
 
@@ -116,8 +131,8 @@ export function formatReport(report: Report): string {
   const governor = m.governor === null ? "governor not told" : `governor ${m.governor}`;
   return [
     `${report.name}${options.length === 0 ? "" : `  (${options.join(", ")})`}`,
-    `${m.cpu}, ${m.cores} cores at ${m.coreGHz} GHz (measured), ${governor}${m.virtual ? ", virtual machine" : ""}; ${m.os}`,
-    `Node ${m.node}, V8 ${m.v8}${m.flags.length === 0 ? "" : ` ${m.flags.join(" ")}`}; load average ${m.load.toFixed(2)}`,
+    `${m.cpu}, ${m.cores} cores at ${m.coreGHz} GHz (measured), ${governor}${m.virtual ? ", virtual machine" : ""}`,
+    `${m.os}; Node ${[m.node, ...m.flags].join(" ")}, V8 ${m.v8}; load average ${m.load.toFixed(2)}`,
     "",
     ...table(report.cases),
     ...remarks("What a call checks, and what it does not:", report.cases, (c) => c.checks),

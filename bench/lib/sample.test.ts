@@ -19,12 +19,19 @@ function diary(name: string, log: string[]): Subject {
 describe("sampleAll", () => {
   it("takes every case once in each round, in changing order, and closes all", async () => {
     const log: string[] = [];
-    const results = await sampleAll(["a", "b", "c"].map((name) => diary(name, log)), 4);
-    expect(results.map(({ name, samples }) => [name, samples.length])).toEqual([["a", 4], ["b", 4], ["c", 4]]);
+    const results = await sampleAll(
+      ["a", "b", "c"].map((name) => diary(name, log)),
+      4,
+    );
+    expect(results.map(({ name, samples }) => [name, samples.length])).toEqual([
+      ["a", 4],
+      ["b", 4],
+      ["c", 4],
+    ]);
     expect(log.slice(0, 3)).toEqual(["warm a", "warm b", "warm c"]);
     expect(log.slice(-3)).toEqual(["close a", "close b", "close c"]);
     const rounds = [0, 1, 2, 3].map((i) => log.slice(3 + i * 3, 6 + i * 3).join(""));
-    for (const round of rounds) expect([...round].sort().join("")).toBe("abc");
+    for (const round of rounds) expect([...round].toSorted().join("")).toBe("abc");
     expect(new Set(rounds).size).toBeGreaterThan(2);
   });
 
@@ -41,9 +48,15 @@ describe("subjects", () => {
   it("takes the undisturbed one of two clocks, and divides", () => {
     const speeds = [2, 3];
     let turns = 0;
-    const subject = loopSubject("x", (n) => (turns += n), { cyclesPerNs: () => speeds.shift()! }, 4);
+    const subject = loopSubject("x", (n) => (turns += n), { cyclesPerNs: () => speeds.shift()! }, { divide: 4 });
     expect((subject.sample() as { cyclesPerNs: number }).cyclesPerNs).toBe(3);
     expect(turns).toBe(1);
+  });
+
+  it("does at least as many turns as asked for", () => {
+    let turns = 0;
+    void loopSubject("x", (n) => (turns += n), null, { atLeast: 9 }).sample();
+    expect(turns).toBe(9);
   });
 
   it("has no cycles without a clock", () => {

@@ -26,8 +26,8 @@ export interface Subject {
 
 /** Target length of one sample, ns: long against the timer's resolution, short against a scheduler's slice. */
 const SAMPLE_NS = 300_000;
-const WARM_MIN_MS = 60;
-const WARM_MAX_MS = 2_000;
+const WARM_MIN_MS = 1_000;
+const WARM_MAX_MS = 4_000;
 
 /** Time of `run(n)` per operation, ns. */
 function time(run: (n: number) => unknown, n: number): number {
@@ -46,10 +46,17 @@ function best(run: (n: number) => unknown, n: number): number {
 /**
  * A case that is a loop: `run(n)` does the operation n times on this thread.
  * @param clock null where the time is not spent on this core, and cycles would mean nothing
- * @param divide operations per turn of the loop, when a turn does more than one
+ * @param shape `divide`: operations per turn of the loop, when a turn does more than one. `atLeast`: turns per sample,
+ *   however long it gets, where entering the loop costs much more than a turn
  */
-export function loopSubject(name: string, run: (n: number) => unknown, clock: Clock | null, divide = 1): Subject {
-  let count = 1;
+export function loopSubject(
+  name: string,
+  run: (n: number) => unknown,
+  clock: Clock | null,
+  shape: { readonly divide?: number | undefined; readonly atLeast?: number | undefined } = {},
+): Subject {
+  const { divide = 1, atLeast = 1 } = shape;
+  let count = atLeast;
   return {
     name,
     warm() {
@@ -58,12 +65,12 @@ export function loopSubject(name: string, run: (n: number) => unknown, clock: Cl
       while (time(run, count) * count < SAMPLE_NS && performance.now() < end) count *= 2;
       let last = best(run, count);
       // Stable: two windows in a row within 2 % of each other. V8 optimises in the background, hence a minimum too.
-      for (let calm = 0; calm < 2 && performance.now() < end; ) {
+      for (let calm = 0; calm < 2 && performance.now() < end;) {
         const now = best(run, count);
         calm = performance.now() > earliest && now > last * 0.98 ? calm + 1 : 0;
         last = Math.min(last, now);
       }
-      count = Math.max(1, Math.round(SAMPLE_NS / last));
+      count = Math.max(atLeast, Math.round(SAMPLE_NS / last));
     },
     sample() {
       if (clock === null) return { ns: time(run, count) / divide, cyclesPerNs: null };

@@ -19,7 +19,14 @@ describe("quantile", () => {
 
 describe("medianRanks", () => {
   // Tables of the sign test: the 1-based ranks for 95 % are n=6: 1, n=9: 2, n=20: 6, n=50: 18, n=100: 40.
-  it.each([[6, 1], [9, 2], [12, 3], [20, 6], [50, 18], [100, 40]])("of %i samples begins at rank %i", (n, rank) => {
+  it.each([
+    [6, 1],
+    [9, 2],
+    [12, 3],
+    [20, 6],
+    [50, 18],
+    [100, 40],
+  ])("of %i samples begins at rank %i", (n, rank) => {
     expect(medianRanks(n)).toEqual({ low: rank - 1, high: n - rank });
   });
 

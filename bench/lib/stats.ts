@@ -47,7 +47,7 @@ export function medianRanks(count: number, confidence = 0.95): { low: number; hi
 
 /** Median and its 95 % interval. Throws RangeError when there are no samples. */
 export function summarize(values: readonly number[]): Summary {
-  const sorted = Float64Array.from(values).sort();
+  const sorted = Float64Array.from(values).toSorted();
   const { low, high } = medianRanks(sorted.length);
   const list = Array.from(sorted);
   return { median: quantile(list, 0.5), low: list[low], high: list[high], samples: list.length };

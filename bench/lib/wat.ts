@@ -23,7 +23,7 @@ export async function assemble(name: string, text: string): Promise<Uint8Array<A
   }
 }
 
-/** `bytes` with a custom section that makes them unlike any other module, so that V8's code cache does not know them. */
+/** `bytes` with a custom section that makes them unlike any other module: V8's code cache does not know them. */
 export function makeUnique(bytes: Uint8Array, serial: number): Uint8Array<ArrayBuffer> {
   const name = new TextEncoder().encode(`unique-${serial.toString(36).padStart(12, "0")}`);
   const section = Uint8Array.of(0, name.length + 1, name.length, ...name);

@@ -88,10 +88,16 @@ async function allCases(clock: Clock): Promise<LoadCase[]> {
   for (const [size, functions] of Object.entries(SIZES)) {
     const bytes = await assemble(`domain-${size}`, domainText(functions));
     largest = bytes;
-    const common = { note: `${bytes.length} bytes, ${functions + 1} functions`, unit: "us", convert: (ns: number) => ns / 1000 };
+    const common = {
+      note: `${bytes.length} bytes, ${functions + 1} functions`,
+      unit: "us",
+      convert: (ns: number) => ns / 1000,
+    };
     const again = withNonce(bytes, serial++);
     cold.push({
-      ...common, checks: CHECKS.cold, subject: startSubject(kernel, `cold-${size}`, () => withNonce(bytes, serial++)),
+      ...common,
+      checks: CHECKS.cold,
+      subject: startSubject(kernel, `cold-${size}`, () => withNonce(bytes, serial++)),
     });
     cached.push({ ...common, checks: CHECKS.cached, subject: startSubject(kernel, `cached-${size}`, () => again) });
   }
@@ -104,9 +110,14 @@ export async function measureLoad(
   clock: Clock,
 ): Promise<{ cases: CaseResult[]; samples: Sampled[] }> {
   const all = await allCases(clock);
-  const wanted = all.filter(({ subject: { name } }) => options.only === null || options.only.some((o) => name.includes(o)));
+  const wanted = all.filter(
+    ({ subject: { name } }) => options.only === null || options.only.some((o) => name.includes(o)),
+  );
   const rounds = Math.min(options.rounds, MAX_ROUNDS);
-  const samples = await sampleAll(wanted.map(({ subject }) => subject), rounds);
+  const samples = await sampleAll(
+    wanted.map(({ subject }) => subject),
+    rounds,
+  );
   const cases = samples.map((sampled, i) => {
     const { checks, note, unit, convert } = wanted[i];
     return caseResult(sampled, { checks, note, unit }, convert);

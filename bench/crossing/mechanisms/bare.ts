@@ -33,7 +33,10 @@ function trampoline({ exports }: BareInstance): Function {
 }
 
 /** Two fresh instances, linked. */
-function pair(bytes: Uint8Array, link: Link): { caller: BareInstance; callee: BareInstance; run: (n: number) => number } {
+function pair(
+  bytes: Uint8Array,
+  link: Link,
+): { caller: BareInstance; callee: BareInstance; run: (n: number) => number } {
   const bare = new Bare();
   const policy = barePolicy(new Map([[importKey(MODULE, "null"), { signature: clientSignature(METHOD), index: 0 }]]));
   const [caller, callee] = [bare.instance(bytes, policy), bare.instance(bytes, policy)];

@@ -6,8 +6,10 @@
 import type { Mechanism } from "../mechanism.ts";
 
 const OSDI = "RedLeaf, OSDI'20, table 1 (2.6 GHz)";
-const PLOS = "Understanding the Overheads of Hardware and Language-Based IPC Mechanisms, PLOS'21 (2.6 GHz, chains of 1 to 16)";
-const REDLEAF = "By Rust's types: ownership and what may cross. By the proxy, as the paper describes it: the callee is " +
+const PLOS =
+  "Understanding the Overheads of Hardware and Language-Based IPC Mechanisms, PLOS'21 (2.6 GHz, chains of 1 to 16)";
+const REDLEAF =
+  "By Rust's types: ownership and what may cross. By the proxy, as the paper describes it: the callee is " +
   "alive, a crash is contained. Not checked: domains not written in safe Rust, time, stack.";
 
 interface Paper {
@@ -19,20 +21,36 @@ interface Paper {
 }
 
 const one = (name: string, cycles: number, source: string, checks: string): Paper => ({
-  name, low: cycles, high: cycles, source, checks,
+  name,
+  low: cycles,
+  high: cycles,
+  source,
+  checks,
 });
 
 const PAPERS: readonly Paper[] = [
   one("paper-sel4", 834, OSDI, "Separate address spaces, entered by capability. Not checked: what the message means."),
-  one("paper-vmfunc", 396, OSDI, "Separate extended page tables, switched by VMFUNC. Not checked: arguments, ownership, time."),
+  one(
+    "paper-vmfunc",
+    396,
+    OSDI,
+    "Separate extended page tables, switched by VMFUNC. Not checked: arguments, ownership, time.",
+  ),
   one("paper-redleaf", 124, OSDI, REDLEAF),
   one("paper-redleaf-rref", 141, `${OSDI}, with one RRef passed`, REDLEAF),
   {
-    name: "paper-redleaf-unwinder", low: 16, high: 18, source: `${PLOS}, with an unwinder instead of saved state`,
+    name: "paper-redleaf-unwinder",
+    low: 16,
+    high: 18,
+    source: `${PLOS}, with an unwinder instead of saved state`,
     checks: REDLEAF,
   },
   {
-    name: "paper-redleaf-continuations", low: 73, high: 120, source: `${PLOS}, with continuations`, checks: REDLEAF,
+    name: "paper-redleaf-continuations",
+    low: 73,
+    high: 120,
+    source: `${PLOS}, with continuations`,
+    checks: REDLEAF,
   },
 ];
 

@@ -51,14 +51,14 @@ function echoSubject(name: string, size: number): Subject {
   const run = (n: number): void => {
     for (let i = 0; i < n; i++) {
       writeSync(write, message);
-      for (let got = 0; got < size; ) {
+      for (let got = 0; got < size;) {
         const more = readSync(read, answer, 0, size - got, null);
         if (more === 0) throw new Error("the other process has ended");
         got += more;
       }
     }
   };
-  return { ...loopSubject(name, run, null), close: end };
+  return { ...loopSubject(name, run, null, { atLeast: 32 }), close: end };
 }
 
 export const mechanism: Mechanism = {
@@ -66,15 +66,18 @@ export const mechanism: Mechanism = {
   cases: ["peer-process", "peer-process-bytes64"],
   order: 71,
   checks:
-    "Separate address spaces and rights; the kernel copies, and says when the other side has ended. Not checked: what " +
-    "the bytes mean, ownership (there is none), time.",
+    "Separate address spaces and rights; the kernel copies, and says when the other side has ended. Not checked: " +
+    "what the bytes mean, ownership (there is none), time.",
   async available() {
     if (process.platform === "win32") return "needs named pipes that a file can be opened on";
     return spawnSync("mkfifo", ["--version"]).error === undefined ? null : "mkfifo is not installed";
   },
   async measure(context) {
     const note = "`cat` echoes through two pipes with blocking reads: the system switches processes twice";
-    for (const [name, size] of [["peer-process", 1], ["peer-process-bytes64", 64]] as const)
+    for (const [name, size] of [
+      ["peer-process", 1],
+      ["peer-process-bytes64", 64],
+    ] as const)
       if (context.wants(name)) context.subject(echoSubject(name, size), { note: `${note}; ${size} bytes` });
   },
 };

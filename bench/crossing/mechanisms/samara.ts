@@ -10,17 +10,34 @@ import { buildSystem, type SystemBuild } from "#tools/build/index.ts";
 import type { MeasureContext, Mechanism } from "../mechanism.ts";
 
 /** Members of the enum `CrossingCase` of interfaces/crossing.ts. */
-const CASE = { null: 0, arg1: 1, rref: 2, borrow: 3, deque32: 4, bytes64: 5, bytes1500: 6, chain: 7, domains: 8 } as const;
+const CASE = {
+  null: 0,
+  arg1: 1,
+  rref: 2,
+  borrow: 3,
+  deque32: 4,
+  bytes64: 5,
+  bytes1500: 6,
+  chain: 7,
+  domains: 8,
+} as const;
 const CHAINS = Array.from({ length: 16 }, (_, i) => i + 1);
 const ONE = ["null", "arg1", "rref", "borrow", "deque32"] as const;
 
 interface CrossingClient {
-  run(what: number, argument: number, rounds: number): { ok: true; value: number } | { ok: false; error?: string; fault?: string };
+  run(
+    what: number,
+    argument: number,
+    rounds: number,
+  ): { ok: true; value: number } | { ok: false; error?: string; fault?: string };
 }
 
 /** Echoes in a ring (each knows the next), and one caller that may call all of them. */
 function manifest(echoes: number) {
-  const echo = (i: number): [string, object] => [`echo${i}`, { domain: "echo", uses: { next: `echo${(i + 1) % echoes}.echo` } }];
+  const echo = (i: number): [string, object] => [
+    `echo${i}`,
+    { domain: "echo", uses: { next: `echo${(i + 1) % echoes}.echo` } },
+  ];
   const uses = Object.fromEntries(Array.from({ length: CALLEES }, (_, i) => [`echo${i}`, `echo${i % echoes}.echo`]));
   return {
     name: `crossing-${echoes}`,
@@ -45,7 +62,12 @@ function loop(system: System, what: number, argument: number): (rounds: number) 
 }
 
 /** First call ever between two fresh instances: linking, capability and proxies included. */
-function cold(build: SystemBuild, context: MeasureContext, what: number, argument: number): Promise<() => () => unknown> {
+function cold(
+  build: SystemBuild,
+  context: MeasureContext,
+  what: number,
+  argument: number,
+): Promise<() => () => unknown> {
   return boot(build, context).then((system) => () => {
     const run = loop(system, what, argument);
     return () => run(1);

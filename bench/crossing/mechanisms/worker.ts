@@ -46,7 +46,7 @@ function pair(name: string, idle: string, wait: (words: Int32Array, before: numb
     }
   };
   return {
-    ...loopSubject(name, run, null),
+    ...loopSubject(name, run, null, { atLeast: 32 }),
     async close() {
       Atomics.store(words, REQUEST, END);
       Atomics.notify(words, REQUEST);
