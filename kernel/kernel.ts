@@ -243,7 +243,7 @@ export class Kernel implements ProxyKernel, ImportKernel {
     if (!domain.alive) return;
     this.ledger[this.#recordWord(domain, DOMAIN_ALIVE)] = 0;
     domain.state = "dying";
-    domain.blame ??= { ...why, stack: "", chain: this.#chain(domain) };
+    domain.blame ??= { ...why, stack: "", chain: this.#chain() };
     this.#pending.push(domain);
     this.ledger[CORE_PENDING >> 2] = 1;
   }
@@ -296,12 +296,13 @@ export class Kernel implements ProxyKernel, ImportKernel {
     this.settle();
   }
 
-  #chain(domain: Domain): string[] {
+  /** The frames on the stack, and the domain that was just left by its own fault. */
+  #chain(culprit?: Domain): string[] {
     const depth = this.ledger[CORE_DEPTH >> 2]!;
     const names = ["host"];
     for (let i = 0; i < depth; i++)
       names.push(this.#byId[this.ledger[(FRAMES >> 2) + i]! & FRAME_DOMAIN_MASK]?.name ?? "?");
-    if (names.at(-1) !== domain.name) names.push(domain.name);
+    if (culprit !== undefined && names.at(-1) !== culprit.name) names.push(culprit.name);
     return names;
   }
 

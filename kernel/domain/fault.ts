@@ -30,7 +30,7 @@ export interface FaultReport {
   readonly kind: FaultKind;
   readonly message: string;
   readonly frames: readonly TrapFrame[];
-  /** Names of the domains in the call chain at the fault, outermost first, the culprit last. */
+  /** Names of the domains in the call chain at the fault, outermost first; the culprit last, unless it was killed. */
   readonly chain: readonly string[];
   readonly objectsFreed: number;
   readonly bytesFreed: number;

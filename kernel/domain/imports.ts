@@ -132,8 +132,8 @@ function kernelCalls(kernel: ImportKernel, domain: Domain): Map<string, Function
   calls.set(importKey("env", "abort"), (message: number, file: number, line: number, column: number) => {
     probe(0);
     const memory = domain.memory;
-    const where = `${utf16(memory, file) ?? "?"}:${line}:${column}`;
-    kernel.abort(domain, `${utf16(memory, message) ?? "abort"} (${where})`);
+    const where = `${utf16(memory, file) || "?"}:${line}:${column}`;
+    kernel.abort(domain, `${utf16(memory, message) || "abort"} (${where})`);
   });
   for (const interface_ of Object.values(model.interfaces)) interfaceCalls(kernel, domain, interface_, calls);
   return calls;
@@ -179,12 +179,12 @@ function utf8(memory: WebAssembly.Memory | null, pointer: number, length: number
   return bytes === null ? null : new TextDecoder().decode(bytes);
 }
 
-/** An AssemblyScript string: its byte length stands in the word before it. */
-function utf16(memory: WebAssembly.Memory | null, pointer: number): string | null {
+/** An AssemblyScript string: its byte length stands in the word before it. Empty for what is none. */
+function utf16(memory: WebAssembly.Memory | null, pointer: number): string {
   const header = view(memory, (pointer >>> 0) - 4, 4);
-  if (pointer === 0 || header === null) return null;
+  if (pointer === 0 || header === null) return "";
   const length = new DataView(header.buffer, header.byteOffset).getUint32(0, true);
   const bytes = view(memory, pointer, Math.min(length, MAX_TEXT) & ~1);
-  if (bytes === null) return null;
+  if (bytes === null) return "";
   return String.fromCharCode(...new Uint16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length)));
 }
