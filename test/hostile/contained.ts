@@ -164,6 +164,43 @@ const MEMORY: readonly Contained[] = [
   }),
 ];
 
+/** Bulk operations with lengths that are no constants, longer than one piece: the same as in one. */
+const long = (name: string, result: Expected, code: Code, show: Code): Contained => main(name, result, (m) => {
+  m.memory(4, 4);
+  m.passiveData(Array.from({ length: 70_000 }, (_, i) => (i * 7) & 0xff));
+  m.data(op.i32(0), [1, 2, 3, 4, 5, 6, 7, 8]);
+  m.dataCount(2);
+  m.table(20_000, 20_000);
+  const f = m.func([], [I32], op.i32(33));
+  m.declare([f]);
+  m.func([I32], [I32], [...code, ...show], [], "work");
+  i32main(m, [...op.i32(0), ...op.call(1)]);
+});
+/** A length that the loader cannot see. */
+const hidden = (n: number): Code => [...op.get(0), ...op.i32(n), ...op.i32add];
+const byteAt = (at: number): Code => [...op.i32(at), 0x2d, 0, 0];
+const LONG: readonly Contained[] = [
+  long("long fill reaches its last byte", 9, [...op.i32(3), ...op.i32(9), ...hidden(200_000), ...op.memoryFill()], byteAt(200_002)),
+  long("long fill stops at its last byte", 0, [...op.i32(3), ...op.i32(9), ...hidden(200_000), ...op.memoryFill()], byteAt(200_003)),
+  long("long copy upwards over itself", 5, [...op.i32(100), ...op.i32(0), ...hidden(150_000), ...op.memoryCopy()], byteAt(104)),
+  long("long copy downwards over itself", 0, [
+    ...op.i32(150_050), ...op.i32(77), 0x3a, 0, 0, ...op.i32(0), ...op.i32(100), ...hidden(150_000), ...op.memoryCopy(),
+  ], [...byteAt(149_950), ...op.i32(77), ...op.i32sub]),
+  long("long copy upwards moves its end first", 77, [
+    ...op.i32(149_999), ...op.i32(77), 0x3a, 0, 0, ...op.i32(10), ...op.i32(0), ...hidden(150_000), ...op.memoryCopy(),
+  ], byteAt(150_009)),
+  long("long init", (69_999 * 7) & 0xff, [...op.i32(16), ...op.i32(0), ...hidden(70_000), ...op.memoryInit(0)], byteAt(70_015)),
+  long("long copy beyond the end", "trap", [...op.i32(100_000), ...op.i32(0), ...hidden(170_000), ...op.memoryCopy()], op.i32(1)),
+  long("long init beyond the segment", "trap", [...op.i32(0), ...op.i32(1), ...hidden(70_000), ...op.memoryInit(0)], op.i32(1)),
+  long("fill of 2^32 - 1, hidden", "trap", [...op.i32(1), ...op.i32(9), ...hidden(-1), ...op.memoryFill()], op.i32(1)),
+  long("long table fill", 33, [...op.i32(1), ...op.refFunc(0), ...hidden(19_999), 0xfc, 17, 0],
+    [...op.i32(19_999), 0x11, 0, 0]),
+  long("long table copy over itself", 33, [
+    ...op.i32(0), ...op.refFunc(0), 0x26, 0, ...op.i32(1), ...op.i32(0), ...hidden(19_999), 0xfc, 14, 0, 0,
+  ], [...op.i32(1), 0x11, 0, 0]),
+  long("long table fill beyond the end", "trap", [...op.i32(1), ...op.refFunc(0), ...hidden(20_000), 0xfc, 17, 0], op.i32(1)),
+];
+
 /** Tables, indirect calls, capabilities. */
 const indirect = (name: string, result: Expected, slot: number, params: Code = []): Contained => main(name, result, (m) => {
   m.table(4, 4);
@@ -387,4 +424,4 @@ function manyFunctions(count: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(out);
 }
 
-export const CONTAINED: readonly Contained[] = [...ENDLESS, ...MEMORY, ...TABLES, ...FORGERIES, ...FINE];
+export const CONTAINED: readonly Contained[] = [...ENDLESS, ...MEMORY, ...LONG, ...TABLES, ...FORGERIES, ...FINE];

@@ -26,11 +26,17 @@ export class FunctionWriter extends ValueWriter {
       if (this.in.random.chance(0.8)) this.emit(op.i32(this.constantHandle()), op.set(this.i32 + i));
     }
     const first = this.shape.params.indexOf(I32);
-    if (first >= 0 && this.in.random.chance(0.3)) this.#giveAway(first);
+    if (first >= 0 && this.in.random.chance(0.4)) this.#giveAway(first);
     const statements = 2 + this.in.random.below(8);
     for (let i = 0; i < statements; i++) this.statement(0);
     this.#finish();
     return { code: this.out, locals: [...Array<number>(I32_LOCALS).fill(I32), I64, I64] };
+  }
+
+  /** A body that gives the first parameter away, so that a callee ends what the caller's facts say. */
+  writeGiver(): { code: Code; locals: Code } {
+    this.#giveAway(0);
+    return { code: this.out, locals: [] };
   }
 
   /** Results of the function, sometimes by a tail call. */
@@ -153,7 +159,11 @@ export class FunctionWriter extends ValueWriter {
     };
     const shape = random.below(4);
     if (shape === 0 && depth < MAX_DEPTH) this.open([0x02, op.VOID], accesses);
-    else if (shape === 1 && depth < MAX_DEPTH) this.#twice(accesses);
+    else if (shape === 1 && depth < MAX_DEPTH) this.#twice(() => {
+      this.#accessThrough(local, depth);
+      if (random.chance(0.5)) accesses();
+      if (random.chance(0.7)) this.#change(local, depth);
+    });
     else accesses();
     if (random.chance(0.5)) this.#accessThrough(local, depth);
   }
@@ -170,7 +180,7 @@ export class FunctionWriter extends ValueWriter {
   }
 
   /** One load or store of a local's object, its result dropped. */
-  #accessThrough(local: number, depth: number): void {
+  #accessThrough(local: number, depth: number, beyond = false): void {
     const { random } = this.in;
     const [name, shape] = random.pick(this.in.accesses);
     const width = WIDTHS[name.slice(name.lastIndexOf("_") + 1)]!;
@@ -179,10 +189,16 @@ export class FunctionWriter extends ValueWriter {
     // The local is assigned while its former value waits on the stack.
     if (random.chance(0.1)) this.emit(op.i32(this.constantHandle()), op.set(local));
     if (random.chance(0.1)) this.emit(op.tee(this.handleLocal()));
-    const hostile = random.chance(0.02 + this.in.hostility / 2);
+    const hostile = beyond || random.chance(0.02 + this.in.hostility / 2);
     const offset = op.i32(hostile ? random.pick([64, 65 - width, 63, 70_000, -1, -width]) : random.below(64 - width + 1));
     const holder = this.i32 + HANDLE_LOCALS;
-    switch (random.below(5)) {
+    switch (random.below(7)) {
+      case 5: {
+        // Operands wait below a block that leaves a value.
+        const arms = [0, 1].map(() => op.get(this.handleLocal())) as [Code, Code];
+        this.emit(op.get(this.anyI32()), op.ifElse(arms[0], arms[1], I32), op.i32(31), [0x71]);
+        break;
+      }
       case 0: this.emit(offset, op.set(holder), op.get(holder)); break;
       case 1: this.emit(offset, op.tee(holder)); break;
       default: this.emit(offset);
@@ -193,21 +209,26 @@ export class FunctionWriter extends ValueWriter {
 
   #disturb(local: number, depth: number): void {
     const { random } = this.in;
-    switch (random.below(11)) {
+    switch (random.below(12)) {
       case 0: return this.emit(op.get(this.handleLocal()), op.set(local));
       case 1: return this.emit(op.get(local), op.set(this.handleLocal()));
-      case 2: return this.open([0x02, op.VOID], () => {
-        if (random.chance(0.5)) this.#branch(depth + 1);
-        this.#accessThrough(local, depth);
-        if (random.chance(0.3)) this.#disturb(local, depth + 1);
-      });
+      case 2:
+        this.open([0x02, op.VOID], () => {
+          if (random.chance(0.3)) this.#accessThrough(local, depth);
+          if (random.chance(0.5)) this.emit(op.get(this.anyI32()), op.brIf(0));
+          this.#change(local, depth);
+        });
+        return this.#accessThrough(local, depth);
       case 3:
         this.emit(op.get(this.anyI32()));
-        return this.open([0x04, op.VOID], () => {
+        this.open([0x04, op.VOID], () => {
           this.#accessThrough(local, depth);
-          if (random.chance(0.5)) this.emit([0x05]);
-          if (random.chance(0.3)) this.emit(op.i32(this.constantHandle()), op.set(local));
+          if (random.chance(0.3)) this.#change(local, depth);
+          if (random.chance(0.6)) this.emit([0x05]);
+          if (random.chance(0.3)) this.#change(local, depth);
+          if (random.chance(0.6)) this.#accessThrough(local, depth);
         });
+        return this.#accessThrough(local, depth);
       case 4: return depth < MAX_DEPTH ? this.#loop(depth + 1) : this.emit(op.nop);
       case 5: return this.#anyImport(depth + 1);
       case 6:
@@ -215,9 +236,28 @@ export class FunctionWriter extends ValueWriter {
         this.emit(random.chance(0.5) ? op.tee(local) : [], op.set(this.i32 + random.below(I32_LOCALS)));
         return;
       case 7: return this.#branch(depth + 1);
-      case 8: return this.#giveAway(local);
-      case 9: return this.#callWith(local, depth);
+      case 10: return this.open([0x02, op.VOID], () => {
+        // A trap behind a branch must not come before it.
+        this.#accessThrough(local, depth);
+        this.emit(op.get(this.anyI32()), op.brIf(0));
+        this.#accessThrough(local, depth, true);
+      });
+      case 8:
+        this.#giveAway(local);
+        return this.#accessThrough(local, depth);
+      case 9:
+        this.#callWith(local, depth);
+        return this.#accessThrough(local, depth);
       default: return this.statement(depth + 1);
+    }
+  }
+
+  /** Gives a local another handle, or its object another owner or size. */
+  #change(local: number, depth: number): void {
+    switch (this.in.random.below(4)) {
+      case 0: return this.#giveAway(local);
+      case 1: return this.#callWith(local, depth);
+      default: return this.emit(op.i32(this.in.random.pick(this.in.handles.plain)), op.set(local));
     }
   }
 
@@ -239,7 +279,8 @@ export class FunctionWriter extends ValueWriter {
   /** Calls a function of the module with the local as each i32; many functions give their first parameter away. */
   #callWith(local: number, depth: number): void {
     const { random } = this.in;
-    const target = random.pick(this.in.functions);
+    const taking = this.in.functions.filter((f) => f.params.includes(I32));
+    const target = random.chance(0.5) ? this.in.giver : random.pick(taking);
     for (const type of target.params) {
       if (type === I32) this.emit(op.get(local));
       else this.value(type, depth + 1);

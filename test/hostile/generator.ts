@@ -53,6 +53,8 @@ export interface Surroundings {
   /** The loads and stores among them. */
   readonly accesses: readonly (readonly [string, FunctionShape])[];
   readonly functions: readonly FunctionShape[];
+  /** The one that does nothing but give its parameter away. */
+  readonly giver: FunctionShape;
   /** Type index of a signature. */
   readonly type: (signature: Signature) => number;
   readonly tableSize: number;
@@ -126,16 +128,19 @@ export function generate(seed: number, handles: Handles): Attacker {
     const results = random.pick([[], [I32], [I32], [I32], [I64], [I32, I32]]);
     functions.push({ params, results, index: importList.length + i });
   }
-  const tableSize = 2 + random.below(4);
+  const giver: FunctionShape = { params: [I32], results: [], index: importList.length + count };
+  functions.push(giver);
+  const tableSize = functions.length + random.below(3);
   const { dataSegments, elemSegments } = segments(m, random, functions, tableSize, pages);
   const surroundings: Surroundings = {
-    random, handles, importList, functions, fuelled, memory, tableSize, dataSegments, elemSegments,
+    random, handles, importList, functions, giver, fuelled, memory, tableSize, dataSegments, elemSegments,
     hostility: random.pick([0, 0.02, 0.1, 0.3]),
     accesses: importList.filter(([name]) => /^heap\.(load|store)_/.test(name)),
     type: (s) => m.type(s.params, s.results),
   };
   for (const [i, shape] of functions.entries()) {
-    const { code, locals } = new FunctionWriter(surroundings, shape).write();
+    const writer = new FunctionWriter(surroundings, shape);
+    const { code, locals } = shape === giver ? writer.writeGiver() : writer.write();
     m.func(shape.params, shape.results, code, locals, `f${i}`);
   }
   observers(m);

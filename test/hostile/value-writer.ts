@@ -307,7 +307,10 @@ export abstract class ValueWriter {
 
   protected length(limit: number): void {
     const { random, hostility } = this.in;
-    this.emit(op.i32(random.chance(hostility) ? random.pick([-1, 65, 0x10000, 0x7fffffff, 70_000]) : random.below(limit)));
+    const hostile = random.chance(hostility);
+    this.emit(op.i32(hostile ? random.pick([-1, 65, 0x10000, 0x10001, 0x7fffffff, 70_000]) : random.below(limit)));
+    // Not a constant any more: long operations are cut into pieces.
+    if (random.chance(0.4)) this.emit(op.tee(this.i32 + HANDLE_LOCALS));
   }
 
   protected address(): void {
