@@ -79,7 +79,7 @@ class Checker {
     if (this.#live !== ledger.live) this.#blame(0, `${this.#live} live objects, counted ${ledger.live}`);
     if (this.#blocks.size !== this.#allocator.blocks)
       this.#blame(0, `${this.#allocator.blocks} blocks in use, ${this.#blocks.size} belong to objects`);
-    for (let id = 0; id < MAX_DOMAINS; id++) this.#charges(id);
+    this.#charges();
     for (const reason of this.#allocator.check()) this.#blame(0, `allocator: ${reason}`);
     return this.#found;
   }
@@ -189,13 +189,13 @@ class Checker {
 
   /** Records that were never used hold nothing but, below MAX_DOMAINS, their tag. */
   #unused(): void {
-    const end = Math.floor((this.#words.length - TAG) >> RECORD_SHIFT);
+    const words = this.#words;
+    const end = (words.length - TAG) >> RECORD_SHIFT;
     for (let index = this.#ledger.highWater; index < end; index++) {
-      const tag = index < MAX_DOMAINS ? index << GENERATION_BITS : 0;
       const first = TAG + (index << RECORD_SHIFT);
-      let clean = this.#words[first] === tag;
-      for (let word = first + 1; word < first + OBJECT_BYTES / 4; word++) clean &&= this.#words[word] === 0;
-      if (!clean) this.#blame(index, "a record that was never used is not clean");
+      let other = words[first]! ^ (index < MAX_DOMAINS ? index << GENERATION_BITS : 0);
+      for (let word = first + 1; word < first + OBJECT_BYTES / 4; word++) other |= words[word]!;
+      if (other !== 0) this.#blame(index, "a record that was never used is not clean");
     }
   }
 
@@ -210,14 +210,14 @@ class Checker {
       this.#blame(0, `${count} ${name} records, ${length > count ? "in circles" : length} in their list`);
   }
 
-  #charges(id: number): void {
-    const word = (DOMAINS + (id << DOMAIN_SHIFT)) >> 2;
-    const bytes = this.#words[word + (DOMAIN_BYTES >> 2)]! >>> 0;
-    const objects = this.#words[word + (DOMAIN_OBJECTS >> 2)]! >>> 0;
-    if (bytes !== this.#bytes[id] || objects !== this.#objects[id])
-      this.#blame(
-        0,
-        `domain ${id}: charged ${bytes} bytes, ${objects} objects; its records say ${this.#bytes[id]}, ${this.#objects[id]}`,
-      );
+  #charges(): void {
+    const words = this.#words;
+    for (let id = 0, word = DOMAINS >> 2; id < MAX_DOMAINS; id++, word += 1 << (DOMAIN_SHIFT - 2)) {
+      const bytes = words[word + (DOMAIN_BYTES >> 2)]! >>> 0;
+      const objects = words[word + (DOMAIN_OBJECTS >> 2)]! >>> 0;
+      if (bytes === this.#bytes[id] && objects === this.#objects[id]) continue;
+      const right = `${this.#bytes[id]} bytes, ${this.#objects[id]} objects`;
+      this.#blame(0, `domain ${id}: charged ${bytes} bytes, ${objects} objects; its records say ${right}`);
+    }
   }
 }

@@ -113,26 +113,35 @@ const isDeque = (type: ModelType): boolean => type.kind === "deque";
 const hasSlots = (type: ModelType): boolean => type.slots.length > 0 && type.kind !== "deque";
 const maybeType = (choice: Choice): string =>
   choice.below(3) === 0 ? MODEL_TYPES[choice.below(MODEL_TYPES.length)]!.key : "";
-/** An object that fits `container`'s first slots, of the container's owner, if the model knows one. */
-function fitting({ model }: Pair, container: number, owner: number, choice: Choice): number {
-  const outer = model.objects.get(Math.floor(container / 1024));
-  const good = [...model.objects.values()].filter((o) => o.owner === owner && outer?.type.slots.includes(o.type.key));
-  return good.length === 0 ? 0 : model.handle(good[choice.below(good.length)]!.index);
+/** An object of `owner` that fits a slot of `container`, made if need be; 0 when there can be none. */
+function fitting(p: Pair, container: number, owner: number, choice: Choice): { handle: number; slot: number } {
+  const outer = p.model.objects.get(Math.floor(container / 1024));
+  const slots = outer?.type.slots ?? [];
+  const slot = choice.below(8) === 0 || slots.length === 0 ? choice.below(5) : choice.below(slots.length);
+  const type = MODEL_TYPES.find((t) => t.key === slots[slot]);
+  if (type === undefined) return { handle: 0, slot };
+  const good = Array.from(p.model.objects.values()).filter((o) => o.owner === owner && !o.lent && o.type === type);
+  const reuse = good.length > 0 && choice.below(2) === 0;
+  if (reuse) return { handle: p.model.handle(good[choice.below(good.length)]!.index), slot };
+  return { handle: create(p, type, owner), slot };
+}
+
+function create(p: Pair, type: ModelType, owner: number): number {
+  const may = p.model.mayCreate(type, owner);
+  const handle = p.real("create", [type.key, owner], () => p.heap.create(p.ids.get(type.key)!, owner)) as number;
+  p.same(handle !== 0, may);
+  if (!may) return 0;
+  const index = Math.floor(handle / 1024);
+  p.same(p.model.objects.has(index), false);
+  p.model.create(index, type, owner);
+  p.same(handle, p.model.handle(index));
+  p.remember(handle);
+  return handle;
 }
 
 const STEPS: Readonly<Record<string, Step>> = {
   create: (p, a) => {
-    const type = MODEL_TYPES[a.below(MODEL_TYPES.length)]!;
-    const owner = OWNERS[a.below(OWNERS.length)]!;
-    const may = p.model.mayCreate(type, owner);
-    const handle = p.real("create", [type.key, owner], () => p.heap.create(p.ids.get(type.key)!, owner)) as number;
-    p.same(handle !== 0, may);
-    if (!may) return;
-    const index = Math.floor(handle / 1024);
-    p.same(p.model.objects.has(index), false);
-    p.model.create(index, type, owner);
-    p.same(handle, p.model.handle(index));
-    p.remember(handle);
+    create(p, MODEL_TYPES[a.below(MODEL_TYPES.length)]!, OWNERS[a.below(OWNERS.length)]!);
   },
   free: (p, a) => {
     const { handle, owner } = p.pick(a);
@@ -156,6 +165,7 @@ const STEPS: Readonly<Record<string, Step>> = {
     }
   },
   lend: (p, a, b) => {
+    if (p.model.loans.length >= 4) return;
     const { handle, owner } = p.pick(a);
     const to = OWNERS[b.below(OWNERS.length)]!;
     const type = maybeType(b);
@@ -176,8 +186,9 @@ const STEPS: Readonly<Record<string, Step>> = {
   },
   put: (p, a, b) => {
     const { handle: container, owner } = p.pick(a, hasSlots);
-    const handle = b.below(4) === 0 ? p.pick(b).handle : fitting(p, container, owner, b);
-    const slot = b.below(5);
+    const good = fitting(p, container, owner, b);
+    const handle = b.below(8) === 0 ? p.pick(b).handle : good.handle;
+    const { slot } = good;
     const result = p.real("put", [handle, container, slot, owner], () => p.heap.put(handle, container, slot, owner));
     p.same(result, p.model.put(handle, container, slot, owner));
   },
@@ -190,7 +201,8 @@ const STEPS: Readonly<Record<string, Step>> = {
   },
   push: (p, a, b) => {
     const { handle: deque, owner } = p.pick(a, isDeque);
-    const handle = b.below(4) === 0 ? p.pick(b).handle : fitting(p, deque, owner, b);
+    const good = fitting(p, deque, owner, b);
+    const handle = b.below(8) === 0 ? p.pick(b).handle : good.handle;
     const result = p.real("push", [handle, deque, owner], () => p.heap.push(handle, deque, owner));
     p.same(result, p.model.push(handle, deque, owner));
   },
@@ -234,7 +246,7 @@ const STEPS: Readonly<Record<string, Step>> = {
     p.bytesAt(address, bytes).fill(byte);
   },
   reclaim: (p, a, b) => {
-    if (a.below(4) !== 0) return;
+    if (a.below(12) !== 0) return;
     const owner = OWNERS[1 + a.below(OWNERS.length - 1)]!;
     const budget = 1 + b.below(40);
     const reclaim = p.heap.beginReclaim(owner);
@@ -243,6 +255,11 @@ const STEPS: Readonly<Record<string, Step>> = {
     p.same(reclaim.objects, p.model.reclaim(owner));
   },
 };
+
+/** How often each step is done, relative to the others. */
+const NAMES = Object.keys(STEPS).flatMap((name) =>
+  Array.from({ length: ["create", "put", "push"].includes(name) ? 3 : 1 }, () => name),
+);
 
 /** The checker finds nothing. */
 function checked({ heap, model, trace }: Pair): void {
@@ -269,14 +286,13 @@ function compared(p: Pair): void {
 
 function run(words: Uint32Array): void {
   const p = new Pair();
-  const names = Object.keys(STEPS);
   for (let i = 0; i + 2 < words.length; i += 3) {
-    const name = names[words[i]! % names.length]!;
+    const name = NAMES[words[i]! % NAMES.length]!;
     const step = STEPS[name]!;
-    const unchanged = (words[i]! >>> 8) % 256 === 0 ? snapshot(p.heap) : null;
+    const unchanged = name === "ask" && (words[i]! >>> 8) % 64 === 0 ? snapshot(p.heap) : null;
     const refusals = p.trace.length;
     step(p, new Choice(words[i + 1]!), new Choice(words[i + 2]!));
-    if (unchanged !== null && name === "ask") p.same(unchanged(), true);
+    if (unchanged !== null) p.same(unchanged(), true);
     if (p.trace.length > 100) p.trace.splice(0, refusals - 50);
     if (i % (3 * CHECK_EVERY) === 0) {
       checked(p);
