@@ -2,7 +2,7 @@
  * Two WebAssembly components, transpiled to JavaScript by jco, the caller's import wired to the callee's export.
  *
  * Two releases are measured: the current one keeps a task for each call (for asynchronous components, in JavaScript),
- * which costs microseconds; 1.10 was the last line that did not. Invariant: a peer is shown at its best, so the
+ * which costs microseconds; 1.10 did not. Invariant: a peer is shown at its best, so the
  * wiring that jco offers by default and the composed form are both in the table.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -29,6 +29,10 @@ const RELEASES = [
   { module: "@bytecodealliance/jco", label: "peer-jco", version: "jco 1.35" },
   { module: "jco-1.10", label: "peer-jco-1.10", version: "jco 1.10" },
 ] as const;
+
+function namesOf(label: string): [string, string, string, string] {
+  return [label, `${label}-bytes64`, `${label}-composed`, `${label}-composed-bytes64`];
+}
 
 /** The module's namespace, or null when it is not installed. `name` is not a literal: the second one is optional. */
 async function load(name: string): Promise<Jco | null> {
@@ -71,7 +75,7 @@ async function separate(jco: Jco, release: string): Promise<Caller> {
 
 async function measureRelease(context: MeasureContext, release: (typeof RELEASES)[number]): Promise<void> {
   const { label, version } = release;
-  const names = [label, `${label}-bytes64`, `${label}-composed`, `${label}-composed-bytes64`];
+  const names = namesOf(label);
   if (!names.some((name) => context.wants(name))) return;
   const jco = await load(release.module);
   if (jco === null) {
@@ -97,7 +101,7 @@ async function measureRelease(context: MeasureContext, release: (typeof RELEASES
 
 export const mechanism: Mechanism = {
   name: "jco",
-  cases: ["peer-jco", "peer-jco-bytes64"],
+  cases: RELEASES.flatMap(({ label }) => namesOf(label)),
   order: 60,
   checks:
     "Separate memories; lists and strings are copied; the current release also tracks tasks and whether an instance " +
