@@ -13,6 +13,8 @@ const POLICY: Policy = { functions: grants({ "env.f": "i>i" }), methods: METHODS
 const ENV = `(import "env" "f" (func $f (param i32) (result i32)))`;
 const METHOD = `(import "If$00" "m" (func $m (param i32) (result i32)))`;
 
+const wait = (instruction: string): string => `(memory 1) (func (result i32) ${instruction})`;
+
 function refusal(bytes: Uint8Array, p = POLICY): AdmissionError {
   try {
     admit(bytes, p, OPTIONS);
@@ -60,8 +62,8 @@ describe("refused", () => {
     ["reserved-name", `(func (export "samara:owner"))`],
     ["forbidden-opcode", `(table 1 funcref) (func (result i32) (table.grow (ref.null func) (i32.const 1)))`],
     ["forbidden-opcode", `(tag)`],
-    ["forbidden-opcode", `(memory 1) (func (result i32) (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 0)))`],
-    ["forbidden-opcode", `(memory 1) (func (result i32) (memory.atomic.wait64 (i32.const 0) (i64.const 0) (i64.const 0)))`],
+    ["forbidden-opcode", wait("(memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 0))")],
+    ["forbidden-opcode", wait("(memory.atomic.wait64 (i32.const 0) (i64.const 0) (i64.const 0))")],
     ["invalid", `(func (result i32))`],
   ];
   test.each(cases)("%s: %s", (code, text, message) => {
@@ -149,7 +151,8 @@ describe("admitted", () => {
     "multi-value": `(func (result i32 i64) (i32.const 1) (i64.const 2))`,
     "reference types": `(table 1 externref) (func (param externref) (table.set (i32.const 0) (local.get 0)))`,
     "extended constants": `(global i32 (i32.add (i32.const 1) (i32.mul (i32.const 2) (i32.const 3))))`,
-    "typed select": `(func (result externref) (select (result externref) (ref.null extern) (ref.null extern) (i32.const 0)))`,
+    "typed select": `(func (result externref)
+      (select (result externref) (ref.null extern) (ref.null extern) (i32.const 0)))`,
     "saturating conversion": `(func (param f64) (result i32) (i32.trunc_sat_f64_s (local.get 0)))`,
     "an empty module": ``,
     "mutable globals": `(global $g (mut i32) (i32.const 1)) (func (global.set $g (i32.const 2)))`,

@@ -10,7 +10,6 @@
  * again for another fact. Branches are handled by positions: after a block a fact from before it holds if nothing
  * between the block's first and last byte kills it, and the same makes a fact hold at a loop's head.
  */
-import type { Intrinsic } from "./intrinsics.ts";
 import type { Module } from "./module.ts";
 import { Op, POPS } from "./opcodes.ts";
 import { Reader } from "./reader.ts";
@@ -32,7 +31,7 @@ export interface Fact {
 export const MAX_FACTS = 16;
 
 /** At most this many handles are prepared at loop heads: bounds the search at each loop. */
-const MAX_PREPARED = 64;
+const MAX_PREPARED = 16;
 
 /** Positions of everything that kills or uses facts in one body, and where its blocks end. */
 export class BodyIndex {
@@ -59,9 +58,8 @@ export class BodyIndex {
         const block = open.pop();
         if (block !== undefined) this.ends[block] = r.pos;
       } else if (op === Op.call) {
-        const target = targets[r.a];
         const handle = stack.peek(1);
-        if (target?.kind === "intrinsic" && isAccess(target.intrinsic) && handle >= 0) note(this.#uses, handle, r.start);
+        if (handle >= 0 && isAccess(targets[r.a])) note(this.#uses, handle, r.start);
       }
       if (killsAll(op, r.a, impure)) this.#calls.push(r.start);
       if (op === Op.call) stack.call(m.types[m.functions[r.a]!]!);
@@ -90,7 +88,9 @@ function note(positions: Map<number, number[]>, local: number, position: number)
   else list.push(position);
 }
 
-const isAccess = (i: Intrinsic): boolean => i.kind === "load" || i.kind === "store";
+function isAccess(target: Target | undefined): boolean {
+  return target?.kind === "intrinsic" && (target.intrinsic.kind === "load" || target.intrinsic.kind === "store");
+}
 
 /** Whether the instruction is a call that may change the owner of an object. */
 export function killsAll(op: number, callee: number, impure: Uint8Array): boolean {

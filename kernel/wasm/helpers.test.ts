@@ -6,17 +6,19 @@ import {
 } from "../../shared-heap/layout.ts";
 import { HEAP, type Helper } from "./intrinsics.ts";
 
-const HELPERS = Object.entries(HEAP).filter(([, i]) => i.kind === "helper" || i.kind === "peek") as [string, Helper][];
+const HELPERS = Object.entries(HEAP).filter(([, i]) => i.kind !== "load" && i.kind !== "store") as [string, Helper][];
 const TYPE: Readonly<Record<number, string>> = { 0x7f: "i32", 0x7e: "i64" };
+
+const list = (word: string, types: readonly number[]): string =>
+  types.length > 0 ? `(${word} ${types.map((t) => TYPE[t]).join(" ")})` : "";
+const shape = ({ params, results }: Helper): string => `${list("param", params)} ${list("result", results)}`;
 
 /** A module that exports each helper under its own name. */
 const TEXT = `(module
-  ${HELPERS.map(([name, { params, results }]) => `(import "heap" "${name}" (func $${name}
-    (param ${params.map((t) => TYPE[t]).join(" ")}) ${results.length > 0 ? `(result ${TYPE[results[0]!]})` : ""}))`).join("\n")}
+  ${HELPERS.map(([name, i]) => `(import "heap" "${name}" (func $${name} ${shape(i)}))`).join("\n")}
   (memory 1)
-  ${HELPERS.map(([name, { params, results }]) => `(func (export "${name}")
-    (param ${params.map((t) => TYPE[t]).join(" ")}) ${results.length > 0 ? `(result ${TYPE[results[0]!]})` : ""}
-    (call $${name} ${params.map((_, i) => `(local.get ${i})`).join(" ")}))`).join("\n")})`;
+  ${HELPERS.map(([name, i]) => `(func (export "${name}") ${shape(i)}
+    (call $${name} ${i.params.map((_, p) => `(local.get ${p})`).join(" ")}))`).join("\n")})`;
 
 function setUp() {
   const world = new World();
@@ -181,7 +183,8 @@ class Model {
           else expect(word(slot + 1)).toBe(0);
         }
       }
-      if (i.owner !== OWNER_CONTAINED) expect([world.get(i.handle, OBJECT_LINK), world.get(i.handle, OBJECT_SLOT)]).toEqual([0, 0]);
+      if (i.owner === OWNER_CONTAINED) continue;
+      expect([world.get(i.handle, OBJECT_LINK), world.get(i.handle, OBJECT_SLOT)]).toEqual([0, 0]);
     }
     for (const [word, value] of this.expected) expect(this.lab.words[word]).toBe(value);
   }
@@ -255,7 +258,8 @@ describe("peek", () => {
     expect(x["peek_u16"]!(r, 0, 11)).toBe(0x1010);
     expect(x["peek_i32"]!(r, 0, 9)).toBe(0x10101010);
     expect(x["peek_i64"]!(r, 0, 5)).toBe(0x1010101010101010n);
-    for (const [name, offset] of [["peek_u8", 13], ["peek_u16", 12], ["peek_i32", 10], ["peek_i64", 6], ["peek_u8", -1]] as const) {
+    const outside = [["peek_u8", 13], ["peek_u16", 12], ["peek_i32", 10], ["peek_i64", 6], ["peek_u8", -1]] as const;
+    for (const [name, offset] of outside) {
       expect(outcome(() => x[name]!(r, 0, offset))).toBe("trap");
     }
     for (const slot of [1, 2, -1, 0x40000000]) expect(outcome(() => x["peek_u8"]!(r, slot, 0))).toBe("trap");
@@ -320,7 +324,9 @@ describe("bytes", () => {
       ["copy", [h, 0, 101, big, 0]], ["copy", [big, 0, 101, h, 0]], ["copy", [theirs, 0, 1, h, 0]],
       ["copy", [h, 0, 1, theirs, 0]], ["copy", [h, 99, 2, h, 0]], ["copy", [h, -1, 2, h, 0]],
     ];
-    for (const [name, args] of calls) expect([name, args, outcome(() => x[name]!(...args))]).toEqual([name, args, "trap"]);
+    for (const [name, args] of calls) {
+      expect([name, args, outcome(() => x[name]!(...args))]).toEqual([name, args, "trap"]);
+    }
     expect(bytes.every((b) => b === 7) && world.bytes.every((b) => b === 8)).toBe(true);
     x["copy_in"]!(65536, 0, h, 100);
     x["copy"]!(h, 100, 0, h, 100);

@@ -95,8 +95,12 @@ export const HEAP: Readonly<Record<string, Access | Helper>> = {
   fill: helper([I32, I32, I32, I32], [], true),
 };
 
-const get = (index: number, type: number): ReturnWord => ({ kind: "return-get", index, type, params: [], results: [type] });
-const set = (index: number, type: number): ReturnWord => ({ kind: "return-set", index, type, params: [type], results: [] });
+const get = (index: number, type: number): ReturnWord => ({
+  kind: "return-get", index, type, params: [], results: [type],
+});
+const set = (index: number, type: number): ReturnWord => ({
+  kind: "return-set", index, type, params: [type], results: [],
+});
 const WORDS = [0, 1, 2, 3, 4, 5, 6, 7];
 
 /** Import module `rpc`: get0 … get7, set0 … set7 (i32), getf0 …, setf0 … (f32), getd0/2/4/6, setd… (f64). */
@@ -128,7 +132,10 @@ export const CAP_CALLS: Readonly<Record<string, Signature>> = {
 
 /** In each interface's own module: use(namePointer, nameLength) → capability of that name from the manifest. */
 export const USE: Signature = { params: [I32, I32], results: [I32] };
-/** In each interface's own module, for domains that provide it: mint(self) → capability to the caller's own implementation, object `self`. */
+/**
+ * In each interface's own module, for domains that provide it: mint(self) → capability to the caller's own
+ * implementation, object `self`.
+ */
 export const MINT: Signature = { params: [I32], results: [I32] };
 
 /** Module `env`: what toolchains expect. `abort(message, file, line, column)` (UTF-16 pointers) never returns. */

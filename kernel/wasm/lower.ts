@@ -28,7 +28,7 @@ import type { Target } from "./targets.ts";
 import { Writer } from "./writer.ts";
 
 /** Instructions that the search for a larger constant offset looks at. */
-const LOOK_AHEAD = 256;
+const LOOK_AHEAD = 96;
 const RETURN_OPS: Readonly<Record<number, { get: number; set: number }>> = {
   [I32]: { get: 0x28, set: 0x36 },
   [F32]: { get: 0x2a, set: 0x38 },

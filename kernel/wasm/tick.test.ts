@@ -98,8 +98,9 @@ describe("bulk memory instructions", () => {
 
   const K = CHUNK_BYTES;
   const copies: [number, number, number][] = [
-    [0, 0, 0], [SIZE, SIZE, 0], [10, 20, 100], [20, 10, 100], [0, 1, 3 * K], [1, 0, 3 * K], [0, K, 2 * K], [K, 0, 2 * K],
-    [K + 1, 0, K + 1], [0, K + 1, K + 1], [5, 5, 4 * K], [SIZE - K, 0, K], [SIZE - 2 * K - 1, 3, 2 * K + 1], [0, 7, K], [7, 0, K + 1],
+    [0, 0, 0], [SIZE, SIZE, 0], [10, 20, 100], [20, 10, 100], [0, 1, 3 * K], [1, 0, 3 * K], [0, K, 2 * K],
+    [K, 0, 2 * K], [K + 1, 0, K + 1], [0, K + 1, K + 1], [5, 5, 4 * K], [SIZE - K, 0, K],
+    [SIZE - 2 * K - 1, 3, 2 * K + 1], [0, 7, K], [7, 0, K + 1],
   ];
   test.each(copies)("copy(%i, %i, %i) is exact", (to, from, length) => {
     const { world, exports, bytes } = both();
@@ -109,7 +110,8 @@ describe("bulk memory instructions", () => {
     expect(world.ticks).toBeGreaterThanOrEqual(Math.ceil(length / K));
   });
 
-  test.each([[0, 0], [SIZE, 0], [3, 4 * K], [SIZE - K - 1, K + 1], [9, K]])("fill(%i, %i bytes) is exact", (to, length) => {
+  const fills = [[0, 0], [SIZE, 0], [3, 4 * K], [SIZE - K - 1, K + 1], [9, K]] as const;
+  test.each(fills)("fill(%i, %i bytes) is exact", (to, length) => {
     const { exports, bytes } = both();
     const want = bytes.slice().fill(0xcd, to, to + length);
     exports["fill"]!(to, 0x3cd, length);
@@ -210,7 +212,9 @@ describe("bulk table instructions", () => {
       ["init", [0, 1, 9000]], ["init", [SIZE - 8999, 0, 9000]], ["copy", [1, 0, SIZE]], ["copy", [0, 1, SIZE]],
       ["copy", [0, 0, -1]], ["fill", [1, 0, SIZE]], ["fill", [SIZE + 1, 0, 0]], ["across", [0, 15_000, 5001]],
     ];
-    for (const [name, args] of bad) expect([name, args, outcome(() => x[name]!(...args))]).toEqual([name, args, "trap"]);
+    for (const [name, args] of bad) {
+      expect([name, args, outcome(() => x[name]!(...args))]).toEqual([name, args, "trap"]);
+    }
     check();
     x["across"]!(0, 10, 10_000);
     expect([x["atU"]!(0), x["atU"]!(9999), x["atU"]!(10_000)]).toEqual([model[10], model[10_009], 0]);

@@ -134,7 +134,9 @@ export class World {
   instantiate(admitted: Admitted, imports: Readonly<Record<string, Host>> = {}) {
     const memory = new WebAssembly.Memory(admitted.memory ?? { initial: 0, maximum: 0 });
     const table: Record<string, Record<string, unknown>> = {};
-    for (const { module, name } of admitted.imports) (table[module] ??= {})[name] = imports[`${module}.${name}`] ?? dead;
+    for (const { module, name } of admitted.imports) {
+      (table[module] ??= {})[name] = imports[`${module}.${name}`] ?? dead;
+    }
     (table["env"] ??= {})["memory"] = memory;
     table["samara"] = { heap: this.heap, ledger: this.ledger };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(admitted.bytes), table as WebAssembly.Imports);
@@ -151,7 +153,9 @@ export class World {
   }
 
   /** Admits and instantiates text. */
-  load(text: string, options: Partial<LowerOptions> = {}, imports: Readonly<Record<string, Host>> = {}, p = policy()) {
+  load(
+    text: string, options: Partial<LowerOptions> = {}, imports: Readonly<Record<string, Host>> = {}, p = policy(),
+  ) {
     const admitted = admit(wat(text), p, { ...OPTIONS, ...options });
     return { admitted, ...this.instantiate(admitted, imports) };
   }
@@ -166,7 +170,8 @@ export function hostFunction(f: Host, params: string, results: string): Call {
   const name: Record<string, string> = { i: "i32", I: "i64" };
   const list = (word: string, types: string): string =>
     types === "" ? "" : `(${word} ${[...types].map((t) => name[t]).join(" ")})`;
-  const text = `(module (import "h" "f" (func ${list("param", params)} ${list("result", results)})) (export "f" (func 0)))`;
+  const type = `${list("param", params)} ${list("result", results)}`;
+  const text = `(module (import "h" "f" (func ${type})) (export "f" (func 0)))`;
   const instance = new WebAssembly.Instance(new WebAssembly.Module(wat(text)), { h: { f } });
   return instance.exports["f"] as Call;
 }
