@@ -8,7 +8,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { clientSignature, type Method } from "#kernel/interface/model.ts";
-import { bridge, makeBridge } from "#kernel/proxy/modules.ts";
 import { importKey } from "#kernel/wasm/policy.ts";
 import { Bare, barePolicy, type BareInstance } from "../../lib/bare.ts";
 import { BENCH } from "../../lib/paths.ts";
@@ -16,8 +15,9 @@ import { assemble, makeUnique } from "../../lib/wat.ts";
 import type { Mechanism } from "../mechanism.ts";
 
 const METHOD: Method = { name: "null", doc: "", params: [], result: { kind: "void" }, error: null };
+/** Exports the function that it imports: a table takes only functions of Wasm. */
+const BRIDGE = '(module (import "k" "f" (func $f (result i32))) (export "f" (func $f)))';
 const MODULE = "Bench$0000000000000000";
-const BARE_BRIDGE = [{ params: [], results: [0x7f] }];
 
 /** What stands in the caller's capability table. */
 type Link = (callee: BareInstance) => Function;
@@ -27,9 +27,13 @@ let serial = 0;
  * Functions made from equal text share type feedback, and a shared call site is megamorphic: each gets text of its
  * own, as proxies do. The wrapper's signature is the client's without the capability.
  */
-function trampoline({ exports }: BareInstance): Function {
-  const source = `return (function trampoline${serial}() { return callee(0) | 0; })\n// ${serial++}`;
-  return bridge(makeBridge(BARE_BRIDGE), [new Function("callee", source)(exports.null) as Function])[0];
+function trampoline(bridge: WebAssembly.Module): Link {
+  return ({ exports }) => {
+    const source = `return (function trampoline${serial}() { return callee(0) | 0; })
+// ${serial++}`;
+    const f = new Function("callee", source)(exports.null) as () => number;
+    return new WebAssembly.Instance(bridge, { k: { f } }).exports.f as Function;
+  };
 }
 
 /** Two fresh instances, linked. */
@@ -61,9 +65,10 @@ export const mechanism: Mechanism = {
   async measure(context) {
     const file = join(BENCH, "domains", "null.wat");
     const bytes = await assemble(file, readFileSync(file, "utf8"));
+    const bridge = new WebAssembly.Module(await assemble("bridge", BRIDGE));
     const links: [string, Link, string][] = [
       ["direct", ({ exports }) => exports.direct as Function, "the caller's indirect call, into the other instance"],
-      ["trampoline", trampoline, "the caller's indirect call, then `() => callee(0) | 0` in JavaScript"],
+      ["trampoline", trampoline(bridge), "the caller's indirect call, then `() => callee(0) | 0` in JavaScript"],
     ];
     for (const [name, link, note] of links) {
       const cold = (): (() => number) => {
