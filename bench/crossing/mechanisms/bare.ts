@@ -29,8 +29,7 @@ let serial = 0;
  */
 function trampoline(bridge: WebAssembly.Module): Link {
   return ({ exports }) => {
-    const source = `return (function trampoline${serial}() { return callee(0) | 0; })
-// ${serial++}`;
+    const source = `return (function trampoline${serial}() { return callee(0) | 0; })\n// ${serial++}`;
     const f = new Function("callee", source)(exports.null) as () => number;
     return new WebAssembly.Instance(bridge, { k: { f } }).exports.f as Function;
   };
