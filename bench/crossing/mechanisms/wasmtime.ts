@@ -106,7 +106,7 @@ export const mechanism: Mechanism = {
       if (!context.wants(c.name)) continue;
       const inlining =
         c.engine === "inlined"
-          ? "inlining across components on: the callee's code is compiled into the caller's, so a null call is no call"
+          ? "inlining across components on: the callee may be compiled into the caller, and then no call is left"
           : "inlining off (the default), so that a call is a call, as between separately compiled components";
       context.subject(subject(peer, c), { note: `Wasmtime ${version}: ${options}; ${inlining}` });
     }
