@@ -44,7 +44,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "node:",
     "npm:",
   ],
-  "vitest.config.ts": ["npm:"],
+  "vitest.config.ts": ["npm:", "test/mutants/"],
 };
 /** Folders of domains: each domain sees its own folder and the guest libraries, its descriptor the manifest's types. */
 const DOMAINS = /^(domains|drivers|test\/domains|bench\/domains)\/[^/]+\//;

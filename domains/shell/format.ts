@@ -32,7 +32,7 @@ export function bytes(n: u64): string {
   if (n < 1024) return n.toString() + " B";
   const units = ["KiB", "MiB", "GiB"];
   let unit = 0;
-  let scaled = n * 10 / 1024;
+  let scaled = (n * 10) / 1024;
   while (scaled >= 10240 && unit + 1 < units.length) {
     scaled /= 1024;
     unit++;

@@ -47,12 +47,15 @@ export class Console {
     const { input, output, prompt } = this.#options;
     const lines = createInterface({ input, output, prompt, terminal: this.#terminal });
     lines.on("SIGINT", () => lines.close());
+    // Input that ends early leaves lines that are still to be executed, and nobody to prompt.
+    let closed = false;
+    lines.on("close", () => (closed = true));
     lines.prompt();
     for await (const line of lines) {
       const command = line.trim();
       if (command === "exit" || command === "quit") break;
       if (command !== "") this.#execute(command);
-      lines.prompt();
+      if (!closed) lines.prompt();
     }
     lines.close();
     if (this.#terminal) output.write("\n");

@@ -66,7 +66,15 @@ describe("mistakes get one message and exit code 2", () => {
 test("help lists the commands; help COMMAND and --help explain one", async () => {
   const { code, out } = await samara(["help"]);
   expect(code).toBe(0);
-  for (const name of ["run [SYSTEM]", "bench NAME", "idl", "proxy CALLER CALLEE", "new domain NAME", "build", "check"]) {
+  for (const name of [
+    "run [SYSTEM]",
+    "bench NAME",
+    "idl",
+    "proxy CALLER CALLEE",
+    "new domain NAME",
+    "build",
+    "check",
+  ]) {
     expect(out).toContain(`  ${name}`);
   }
   expect(out).not.toContain("\u001b");

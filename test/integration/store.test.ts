@@ -3,6 +3,7 @@
  *
  * Invariant checked throughout: whatever was acknowledged before the store is opened again is there afterwards.
  */
+import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { defineSystem } from "#kernel/manifest/manifest.ts";
@@ -10,6 +11,7 @@ import { HostObject } from "#kernel/host/object.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem } from "#tools/build/index.ts";
 import type { SystemBuild } from "#tools/build/index.ts";
+import { BUILD } from "#tools/lib/paths.ts";
 
 type Answer<T> = { ok: true; value: T } | { ok: false; error: string } | { ok: false; fault: string };
 /** What the tests need of the generated client; generated types are not there when this file is checked first. */
@@ -70,10 +72,13 @@ beforeAll(async () => {
 /** Opens the store on a disk in a fresh system, uses it, and stops the system. */
 async function open<T>(disk: Disk, use: (store: Store) => T): Promise<T> {
   const holder: { system?: System } = {};
-  const system = new System(build.system, { images: build.images });
+  const system = new System(build.system, { images: build.images, cacheDir: join(BUILD, "cache", "lowered") });
   holder.system = system;
   try {
-    system.serve("BlockDevice", disk.service(() => holder.system!));
+    system.serve(
+      "BlockDevice",
+      disk.service(() => holder.system!),
+    );
     await system.start();
     return use(system.client<Store>("kv.store"));
   } finally {
@@ -211,6 +216,6 @@ test("against a model, with failing disks and restarts at any point", async () =
         });
       } while (steps.length > 0);
     }),
-    { numRuns: 25 },
+    { numRuns: 20 },
   );
 }, 120_000);

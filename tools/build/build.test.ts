@@ -42,7 +42,10 @@ describe("stamps", () => {
     const dir = scratch("stamp", { "a.ts": "a", product: "p" });
     const product = join(ROOT, dir, "product");
     const name = `scratch-${process.pid}`;
-    const inputs = new Map([[`${dir}/a.ts`, "a"], [`${dir}/b.ts`, null]]);
+    const inputs = new Map([
+      [`${dir}/a.ts`, "a"],
+      [`${dir}/b.ts`, null],
+    ]);
     expect(isFresh(name, "o", product)).toBe(false);
     writeStamp(name, "o", inputs);
     expect(isFresh(name, "o", product)).toBe(true);
@@ -77,7 +80,9 @@ describe("domains", () => {
   test("compiler errors come with their place, all of them", async () => {
     const dir = scratch("broken", { "index.ts": 'export function f(): i32 {\n  return g() + "x";\n}\nlet h: nope;\n' });
     const build = compileAssemblyScript(dir, { description: "x" });
-    await expect(build).rejects.toThrow(`${dir}/index.ts:2:10: error: Cannot find name 'g'.\n      return g() + "x";\n`);
+    await expect(build).rejects.toThrow(
+      `${dir}/index.ts:2:10: error: Cannot find name 'g'.\n      return g() + "x";\n`,
+    );
   });
 
   test("unsafe code is refused in a domain", async () => {

@@ -63,11 +63,7 @@ export async function loadDescriptor(dir: string, model: Model): Promise<DomainD
  * @param onCompile called before a compilation.
  * @throws BuildError, ManifestError: what is wrong with its sources or its descriptor.
  */
-export async function buildDomain(
-  dir: string,
-  model: Model,
-  onCompile?: (dir: string) => void,
-): Promise<DomainBuild> {
+export async function buildDomain(dir: string, model: Model, onCompile?: (dir: string) => void): Promise<DomainBuild> {
   const descriptor = await loadDescriptor(dir, model);
   const name = basename(dir);
   const product = join(BUILD, dir.startsWith("domains/") ? "domains" : dir.slice(0, -name.length), `${name}.wasm`);

@@ -46,7 +46,10 @@ export const command: Command = {
     });
     try {
       system.serve("System", systemService(system));
-      system.serve("Console", consoleService((line) => console_.print(line)));
+      system.serve(
+        "Console",
+        consoleService((line) => console_.print(line)),
+      );
       await system.start();
       shell = findShell(system);
       const ms = Math.round(performance.now() - started);
