@@ -28,14 +28,17 @@ export interface Offset {
 const XOR = 0x73;
 const AND = 0x71;
 const ADD = 0x6a;
-const SUB = 0x6b;
 const EQ = 0x46;
 const NE = 0x47;
 const SHR_U = 0x76;
-const LT_S = 0x48;
 const LE_U = 0x4d;
-const GT_U = 0x4b;
 const I64_LOAD = 0x29;
+const I64_LOAD_32_U = 0x35;
+const I64_EXTEND_U = 0xad;
+const I64_ADD = 0x7c;
+const I64_SUB = 0x7d;
+const I64_LT_S = 0x53;
+const I64_GT_U = 0x56;
 const I64_CONST = 0x42;
 const I64_SHR_U = 0x88;
 const I32_WRAP = 0xa7;
@@ -109,7 +112,7 @@ export class AccessWriter {
       this.#get(handle);
       if (!constant) this.#get(offset.local).u8(ADD);
     } else {
-      const bytes = a.width + Math.max(offset.constant, 0);
+      const bytes = constant ? a.width + offset.constant : 0;
       if (bytes > 0x7fff_ffff) {
         this.#w.u8(Op.unreachable); // beyond every object
         return;
@@ -117,9 +120,9 @@ export class AccessWriter {
       const { address, size } = this.#check(handle, kept, bytes);
       if (!constant) {
         this.#context.stats.boundChecks++;
-        this.#get(offset.local);
-        this.#get(size);
-        this.#const(a.width).u8(SUB).u8(GT_U);
+        // In 64 bits nothing wraps.
+        this.#get(offset.local).u8(I64_EXTEND_U).u8(I64_CONST).s32(a.width).u8(I64_ADD);
+        this.#get(size).u8(I64_GT_U);
         this.#trapIf();
       }
       this.#get(address);
@@ -143,7 +146,6 @@ export class AccessWriter {
       return known;
     }
     const proven = kept ? Math.max(bytes, this.#lookAhead(handle)) : bytes;
-    stats.boundChecks++;
     if (known !== null) {
       stats.elided++;
       this.#sizeCheck(known.size, proven);
@@ -160,7 +162,7 @@ export class AccessWriter {
 
   factLocals(handle: number, slot: number, bytes: number): Fact {
     const address = this.#added.get(`address${slot}`, I32);
-    const size = this.#added.get(`size${slot}`, I32);
+    const size = this.#added.get(`size${slot}`, I64);
     return { local: handle, slot, address, size, bytes };
   }
 
@@ -169,14 +171,13 @@ export class AccessWriter {
     this.#w.u8(NE);
     this.#trapIf();
     this.#takeRecord(fact);
-    this.#sizeCheck(fact.size, fact.bytes);
+    if (fact.bytes > 0) this.#sizeCheck(fact.size, fact.bytes);
   }
 
-  /** Traps when `size < bytes`. Both are below 2^31, and V8 has better code for this than for an unsigned compare. */
+  /** Traps when `size < bytes`. By a subtraction, since V8 would do the load of a plain compare's operand twice. */
   #sizeCheck(size: number, bytes: number): void {
-    this.#get(size);
-    this.#const(bytes).u8(SUB);
-    this.#const(0).u8(LT_S);
+    this.#context.stats.boundChecks++;
+    this.#get(size).u8(I64_CONST).s32(bytes).u8(I64_SUB).u8(I64_CONST).s32(0).u8(I64_LT_S);
     this.#trapIf();
   }
 
@@ -191,7 +192,7 @@ export class AccessWriter {
     this.#context.stats.ownerChecks++;
     const fact = this.factLocals(handle, slot, 0);
     const lastRecord = this.#context.ledgerBytes - OBJECTS - OBJECT_BYTES;
-    this.#const(0).u8(Op.localSet).u32(fact.size);
+    this.#w.u8(I64_CONST).s32(0).u8(Op.localSet).u32(fact.size);
     this.#get(handle);
     this.#const(GENERATION_BITS).u8(SHR_U);
     this.#const(lastRecord / OBJECT_BYTES).u8(LE_U).u8(Op.if).u8(EMPTY_BLOCK);
@@ -226,7 +227,7 @@ export class AccessWriter {
     this.#w.u8(I64_CONST).s32((OBJECT_ADDRESS - OBJECT_TAG) * 8).u8(I64_SHR_U).u8(I32_WRAP);
     this.#w.u8(Op.localSet).u32(address);
     this.#get(this.#added.get("record", I32));
-    this.#w.u8(Op.i32Load).u8(2 | HAS_MEMORY_INDEX).u8(LEDGER_MEMORY).u32(OBJECTS + OBJECT_SIZE);
+    this.#w.u8(I64_LOAD_32_U).u8(2 | HAS_MEMORY_INDEX).u8(LEDGER_MEMORY).u32(OBJECTS + OBJECT_SIZE);
     this.#w.u8(Op.localSet).u32(size);
   }
 }

@@ -22,6 +22,7 @@ export interface Fact {
   /** Which pair of locals holds address and size. */
   readonly slot: number;
   readonly address: number;
+  /** An i64, so that offset + width is compared without wrapping. */
   readonly size: number;
   /** Bytes from the object's start that are proven to be inside. */
   readonly bytes: number;

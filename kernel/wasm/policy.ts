@@ -48,7 +48,7 @@ export interface Admitted {
   readonly exports: ReadonlyMap<string, Signature>;
   /** Function imports in order; `lowered` ones are dead slots that any function may fill. */
   readonly imports: readonly { readonly module: string; readonly name: string; readonly lowered: boolean }[];
-  /** Pairs (lowered offset, original offset), ascending: an offset maps through the last pair at or below it. */
+  /** Pairs of a lowered and an original offset, ascending; read by `translateOffset`. */
   readonly offsets: Uint32Array;
   readonly stats: LowerStats;
 }
