@@ -15,6 +15,7 @@ import type { Host } from "./host/host.ts";
 import type { Model } from "./interface/model.ts";
 import type { ResolvedDomain } from "./manifest/manifest.ts";
 import type { Ablation } from "./proxy/generate.ts";
+import { Activations } from "./proxy/activation.ts";
 import { EdgeLinker, missingExport, type EdgeInfo, type ProxyKernel } from "./proxy/link.ts";
 import { bridge, makeBridge, makeProbe, makeTrap } from "./proxy/modules.ts";
 import { ModuleCache } from "./wasm/cache.ts";
@@ -22,7 +23,7 @@ import {
   CAP_TABLE_SIZE, EXPORT_CAPS, EXPORT_OWNER, EXPORT_RECORD, IMPORT_HEAP, IMPORT_KERNEL, IMPORT_LEDGER,
 } from "./wasm/intrinsics.ts";
 import { translateOffset } from "./wasm/offsets.ts";
-import { ExchangeHeap } from "../shared-heap/heap.ts";
+import { ExchangeHeap, HeapError } from "../shared-heap/heap.ts";
 import {
   CORE_DEPTH, CORE_PENDING, DOMAIN_ALIVE, DOMAIN_FAULTS, DOMAIN_SHIFT, DOMAINS, FIRST_DOMAIN, FRAME_DOMAIN_MASK, FRAMES, GENERATION_BITS, ledgerBytes,
   MAX_DOMAINS, OWNER_HOST,
@@ -65,6 +66,7 @@ export class Kernel implements ProxyKernel, ImportKernel {
   readonly probe = makeProbe();
   readonly omit: ReadonlySet<Ablation>;
   readonly typeIds: ReadonlyMap<string, number>;
+  readonly activations: Activations;
   readonly linker: EdgeLinker;
   /** The embedding program, as caller and as provider of services. */
   readonly hostDomain: Domain;
@@ -93,6 +95,12 @@ export class Kernel implements ProxyKernel, ImportKernel {
       objects: config.objects,
     });
     this.typeIds = registerTypes(this.heap, config.model);
+    this.activations = new Activations({
+      ledger: this.ledger,
+      trap: this.trap,
+      discard: (handle, owner) => this.#discard(handle, owner),
+      settle: () => this.settle(),
+    });
     this.linker = new EdgeLinker(this);
     this.#modules = new ModuleCache(config.host.cache ?? null, {
       elide: config.elide ?? true,
@@ -108,7 +116,8 @@ export class Kernel implements ProxyKernel, ImportKernel {
       overrun: (domain, ownMs) =>
         this.#condemn(domain, { kind: "slice", message: `ran ${ownMs} ms of its own, slice ${domain.entry.limits.sliceMs} ms` }),
     });
-    this.#tickEntry = bridge(makeBridge([{ params: [], results: [] }]), [this.#clock.tick])[0]!;
+    const tick = [{ signature: { params: [], results: [] } }];
+    this.#tickEntry = bridge(makeBridge(tick), tick, [this.#clock.tick])[0]!;
     this.hostDomain = this.#makeHostDomain();
     this.#warmFaultPath();
   }
@@ -209,12 +218,30 @@ export class Kernel implements ProxyKernel, ImportKernel {
   }
 
   fault(domain: Domain, error: unknown): void {
+    if (domain === this.hostDomain) return this.#serviceFailed(error);
     if (error !== null && error !== this.trap && domain.blame === null) {
       const stack = (error as Error).stack ?? "";
       domain.blame = { ...classify(error), stack, chain: this.#chain(domain) };
     }
-    if (domain === this.hostDomain) return;
     this.#condemn(domain, { kind: "killed", message: "killed" });
+  }
+
+  /** The host is no domain that could die: its caller got a fault code, its program gets the report. */
+  #serviceFailed(error: unknown): void {
+    const { name, id, generation } = this.hostDomain;
+    const { message } = error === this.trap || error === null ? { message: "a bad result" } : classify(error);
+    const why = this.hostDomain.blame?.message ?? message;
+    this.hostDomain.blame = null;
+    const report = { domain: name, id, generation, kind: "service" as const, message: why, chain: this.#chain() };
+    this.#host.onFault({ ...report, frames: [], objectsFreed: 0, bytesFreed: 0 });
+  }
+
+  #discard(handle: number, owner: number): void {
+    try {
+      this.heap.free(handle, owner);
+    } catch (error) {
+      if (!(error instanceof HeapError)) throw error;
+    }
   }
 
   /** Buries the dead once no frame is on the stack: frees their objects, drops their capabilities, reports. */
@@ -225,7 +252,16 @@ export class Kernel implements ProxyKernel, ImportKernel {
     this.ledger[CORE_PENDING >> 2] = 0;
     const dead = this.#pending;
     this.#pending = [];
-    for (const domain of dead) this.#host.onFault(this.#bury(domain));
+    for (const domain of dead) {
+      if (domain.activation === null) {
+        this.#host.onFault(this.#bury(domain));
+        continue;
+      }
+      // Suspended: its stack is unwound first, and its end brings us here again.
+      this.activations.unwind(domain);
+      this.#pending.push(domain);
+      this.ledger[CORE_PENDING >> 2] = 1;
+    }
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────

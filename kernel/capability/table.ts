@@ -20,6 +20,8 @@ export interface Target {
 export interface Capability extends Target {
   readonly number: number;
   readonly methods: number;
+  /** The proxies themselves, one per method, as the host calls them. */
+  readonly proxies: readonly Function[];
   /** Counter words of its edges, one per method. */
   readonly counters: readonly number[];
   /** How many times it was granted or passed and not dropped. */
@@ -52,19 +54,28 @@ export class CapabilityTable {
     return this.#byNumber.values();
   }
 
-  /** Installs the proxies of one object. Null when the table has no room left. */
-  add(target: Target, proxies: readonly Function[], counters: readonly number[]): Capability | null {
+  /**
+   * Installs the proxies of one object. Null when the table has no room left.
+   * @param entries the proxies, wrapped so that the table accepts them
+   */
+  add(
+    target: Target,
+    proxies: readonly Function[],
+    entries: readonly Function[],
+    counters: readonly number[],
+  ): Capability | null {
     const slot = this.#findRoom(proxies.length);
     if (slot < 0) return null;
     const capability: Capability = {
       ...target,
       number: slot - 1 + FIRST_HANDLE,
       methods: proxies.length,
+      proxies,
       counters,
       references: 1,
     };
     this.#taken.fill(1, slot, slot + proxies.length);
-    proxies.forEach((proxy, i) => this.#table.set(slot + i, proxy));
+    entries.forEach((entry, i) => this.#table.set(slot + i, entry));
     this.#byNumber.set(capability.number, capability);
     this.#byTarget.set(key(target), capability);
     return capability;
@@ -80,11 +91,6 @@ export class CapabilityTable {
     this.#byNumber.delete(capability.number);
     this.#byTarget.delete(key(capability));
     return true;
-  }
-
-  /** The proxy of one method, as the host calls it. */
-  method(capability: Capability, index: number): Function {
-    return this.#table.get(capability.number - FIRST_HANDLE + 1 + index) as Function;
   }
 
   #findRoom(count: number): number {

@@ -8,6 +8,7 @@ import type { Signature } from "../interface/model.ts";
 import type { ResolvedDomain } from "../manifest/manifest.ts";
 import type { Admitted } from "../wasm/policy.ts";
 import type { CapabilityTable } from "../capability/table.ts";
+import type { Activation } from "../proxy/activation.ts";
 import type { FaultKind } from "./fault.ts";
 
 export type DomainState = "loaded" | "running" | "dying" | "dead";
@@ -40,6 +41,8 @@ export class Domain {
   exports: WebAssembly.Exports | null = null;
   capabilities: CapabilityTable | null = null;
   blame: Blame | null = null;
+  /** The call of an async method that it is in, running or suspended; one at a time. */
+  activation: Activation | null = null;
 
   constructor(entry: ResolvedDomain, id: number, generation: number) {
     this.name = entry.name;

@@ -10,6 +10,7 @@ import {
   exportName, isDirect, outBuffers, RPC_MAX_ERROR, RPC_OK, RpcFault, type Interface, type Method,
   type Model, type Param, type RpcFaultName, type ValueType,
 } from "../interface/model.ts";
+import type { AsyncAnswer } from "../proxy/activation.ts";
 import { resultWords } from "../proxy/generate.ts";
 import { DOMAIN_RETURN, DOMAIN_SHIFT, DOMAINS, FIRST_HANDLE, OWNER_HOST } from "../../shared-heap/layout.ts";
 import { HostObject } from "./object.ts";
@@ -51,6 +52,8 @@ export class Marshal {
   readonly #floats32: Float32Array;
   readonly #floats64: Float64Array;
   #top: number;
+  /** Buffers that outlive a call are taken from the end downwards and kept. */
+  #bottom: number;
 
   constructor(kernel: MarshalKernel, wrap: Wrapping, buffersStart: number) {
     this.#kernel = kernel;
@@ -59,6 +62,7 @@ export class Marshal {
     this.#floats32 = new Float32Array(kernel.ledger.buffer);
     this.#floats64 = new Float64Array(kernel.ledger.buffer);
     this.#top = buffersStart;
+    this.#bottom = this.#bytes.length;
   }
 
   /** A client for one object: `call(i)` is the proxy of method i. */
@@ -77,18 +81,24 @@ export class Marshal {
   // ── host → domain ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #caller(interface_: Interface, method: Method, proxy: Function): Function {
-    return (...values: unknown[]): RpcResult => {
+    const capacities = outBuffers(method.result).map((out) => (out as { max: number }).max);
+    let kept: number[] | null = null;
+    return (...values: unknown[]): RpcResult | Promise<RpcResult> => {
       const place = `${interface_.name}.${method.name}`;
       if (values.length !== method.params.length)
         throw new KernelError("argument", `${place} takes ${method.params.length} arguments, got ${values.length}`);
       const top = this.#top;
       try {
         const flat = method.params.flatMap((p, i) => this.#lower(p, values[i], place));
-        for (const out of outBuffers(method.result)) {
-          const capacity = (out as { max: number }).max;
-          flat.push(this.#take(capacity, place), capacity);
+        // The callee of an async method answers when this frame is gone. It is in one call at a time, so one set will do.
+        const buffers = method.async === true ? (kept ??= capacities.map((c) => this.#keep(c, place))) : null;
+        capacities.forEach((c, i) => flat.push(buffers?.[i] ?? this.#take(c, place), c));
+        const answer = this.#call(proxy, flat, place);
+        if (answer instanceof Promise) {
+          this.#markMoved(method.params, values);
+          return answer.then((a) => this.#asyncResult(method, a));
         }
-        const status = this.#call(proxy, flat, place);
+        const status = answer >>> 0;
         if (status !== RpcFault.dead) this.#markMoved(method.params, values);
         return this.#result(method, status);
       } finally {
@@ -97,9 +107,15 @@ export class Marshal {
     };
   }
 
-  #call(proxy: Function, flat: number[], place: string): number {
+  /** The words that came with the answer are the host's own when the result is read, whatever ran meanwhile. */
+  #asyncResult(method: Method, { status, words }: AsyncAnswer): RpcResult {
+    this.#kernel.ledger.set(words, RETURN);
+    return this.#result(method, status >>> 0);
+  }
+
+  #call(proxy: Function, flat: number[], place: string): number | Promise<AsyncAnswer> {
     try {
-      return (proxy(...flat) as number) >>> 0;
+      return proxy(...flat) as number | Promise<AsyncAnswer>;
     } catch (error) {
       if (error !== this.#kernel.trap) throw error;
       const why = this.#kernel.hostDomain.blame?.message ?? place;
@@ -145,9 +161,15 @@ export class Marshal {
 
   #take(length: number, place: string): number {
     const at = this.#top;
-    if (at + length > this.#bytes.length) throw new KernelError("limit", `${place}: the host's buffers are full`);
+    if (at + length > this.#bottom) throw new KernelError("limit", `${place}: the host's buffers are full`);
     this.#top = (at + length + 7) & ~7;
     return at;
+  }
+
+  #keep(length: number, place: string): number {
+    const at = (this.#bottom - length) & ~7;
+    if (at < this.#top) throw new KernelError("limit", `${place}: the host's buffers are full`);
+    return (this.#bottom = at);
   }
 
   #markMoved(params: readonly Param[], values: readonly unknown[]): void {
@@ -202,15 +224,17 @@ export class Marshal {
   // ── domain → host ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #server(method: Method, objects: readonly Record<string, Function>[]): Function {
-    return (self: number, ...flat: number[]): number => {
+    return (self: number, ...flat: number[]): number | Promise<() => number> => {
       let at = 0;
       const values = method.params.map((p) => {
         const [low, high] = [flat[at]!, flat[at + 1] ?? 0];
         at += p.type.kind === "str" || p.type.kind === "slice" || isWide(p.type) ? 2 : 1;
         return this.#lift(p.type, low, high);
       });
-      const answer = objects[self]![method.name]!(...values) as RpcResult;
-      return this.#answer(method, answer);
+      const answer = objects[self]![method.name]!(...values) as RpcResult | Promise<RpcResult>;
+      return answer instanceof Promise
+        ? answer.then((late) => () => this.#answer(method, late))
+        : this.#answer(method, answer);
     };
   }
 

@@ -40,6 +40,8 @@ export interface Method {
   readonly result: Result;
   /** Name of the error enum `E` of `RpcResult<T, E>`; null when the method declares `never`. */
   readonly error: string | null;
+  /** Declared as `Promise<RpcResult<…>>`: caller and callee may be suspended while it runs. */
+  readonly async?: true;
 }
 
 export interface Interface {
@@ -201,5 +203,7 @@ export const RpcFault = {
   /** The callee holds a suspended activation. */
   busy: 261,
   timedOut: 262,
+  /** The caller cannot be suspended here: it was itself entered by a plain call. */
+  cannotSuspend: 263,
 } as const;
 export type RpcFaultName = keyof typeof RpcFault;

@@ -51,12 +51,17 @@ export const PROXY_SCOPE = [
   "copyOut", // (to, from, length): callee's memory → caller's
   "checkOut", // (pointer, capacity): traps beyond the caller's memory
   "passIn", // (capability, interface name) → the callee's capability, a fault code, or -1: not the caller's
+  "busy", // () → whether the callee holds a suspended activation (async methods)
+  "launch", // (depth, arguments, restore, conclude) → promise of the status, or a fault code (async methods)
   "passOut", // (capability, interface name) → the caller's capability, a fault code, or -1: not the callee's
 ] as const;
 
 const word = (byteOffset: number): number => byteOffset >> 2;
 const aliveWord = (id: number): number => word(DOMAINS + (id << DOMAIN_SHIFT) + DOMAIN_ALIVE);
 const returnWord = (id: number): number => word(DOMAINS + (id << DOMAIN_SHIFT) + DOMAIN_RETURN);
+/** Condition: the instance that the edge was made for is no longer alive. */
+const isDead = (who: { readonly id: number; readonly generation: number }): string =>
+  `L[${aliveWord(who.id)}] !== ${who.generation}`;
 const TAG = word(OBJECTS + OBJECT_TAG);
 const TYPE = word(OBJECTS + OBJECT_TYPE);
 const DEPTH = word(CORE_DEPTH);
@@ -98,12 +103,11 @@ class ProxyWriter {
     const { method, caller, callee, self } = this.#e;
     method.params.forEach((p, i) => this.#param(p.type, i));
     const results = this.#results();
-    const alive = (who: typeof caller): string => `L[${aliveWord(who.id)}] !== ${who.generation}`;
     const unless = (what: Ablation, line: string): string[] => (this.#omits(what) ? [] : [line]);
-    const call = `result = callee(${[`${self}`, ...this.#pass].join(", ")}) | 0;`;
     const body = [
       ...unless("stack", "probe(0);"),
-      ...unless("alive", `if (${alive(callee)}) return ${RpcFault.dead};`),
+      ...unless("alive", `if (${isDead(callee)}) return ${RpcFault.dead};`),
+      ...(method.async === true ? [`if (busy()) return ${RpcFault.busy};`] : []),
       ...this.#checks,
       `const depth = L[${DEPTH}];`,
       `if (depth >= ${MAX_FRAMES}) return ${RpcFault.exhausted};`,
@@ -112,6 +116,33 @@ class ProxyWriter {
       ...unless("count", `L[${word(EDGES) + this.#e.counter}]++;`),
       ...unless("epoch", `L[${word(FRAMES)} + depth] = ${callee.id};`),
       `L[${DEPTH}] = depth + 1;`,
+      ...(method.async === true ? this.#launch(results) : this.#callAndReturn(results)),
+    ];
+    return [
+      // `$`, because methods may have the names of keywords: `delete`.
+      `(function $${method.name}(${this.#params.join(", ")}) {`,
+      ...body.map((line) => `  ${line}`),
+      "})",
+      `//# sourceURL=samara://proxy/${caller.name}/${callee.name}.${self}/${this.#e.interface.name}.${method.name}`,
+    ].join("\n");
+  }
+
+  /** The callee runs on a stack of its own; `conclude` runs when it has ended, whenever that is. */
+  #launch(results: readonly string[]): string[] {
+    const restore = this.#restore.length === 0 ? "null" : `() => { ${this.#restore.join(" ")} }`;
+    return [
+      `return launch(depth, [${[`${this.#e.self}`, ...this.#pass].join(", ")}], ${restore}, (result) => {`,
+      ...results.map((line) => `  ${line}`),
+      "  return result;",
+      "});",
+    ];
+  }
+
+  #callAndReturn(results: readonly string[]): string[] {
+    const { caller, callee, self } = this.#e;
+    const unless = (what: Ablation, line: string): string[] => (this.#omits(what) ? [] : [line]);
+    const call = `result = callee(${[`${self}`, ...this.#pass].join(", ")}) | 0;`;
+    return [
       "let result;",
       ...(this.#omits("catch")
         ? [call]
@@ -122,19 +153,12 @@ class ProxyWriter {
           ]),
       `L[${DEPTH}] = depth;`,
       ...this.#restore,
-      ...unless("alive", `if (${alive(callee)}) return crashed(null);`),
+      ...unless("alive", `if (${isDead(callee)}) return crashed(null);`),
       ...results,
       // A caller that was killed while it waited must not run on: the kernel's trap ends its frame.
-      ...unless("alive", `if (${alive(caller)}) throw TRAP;`),
+      ...unless("alive", `if (${isDead(caller)}) throw TRAP;`),
       "return result;",
     ];
-    return [
-      // `$`, because methods may have the names of keywords: `delete`.
-      `(function $${method.name}(${this.#params.join(", ")}) {`,
-      ...body.map((line) => `  ${line}`),
-      "})",
-      `//# sourceURL=samara://proxy/${caller.name}/${callee.name}.${self}/${this.#e.interface.name}.${method.name}`,
-    ].join("\n");
   }
 
   #typeId(key: string): number {

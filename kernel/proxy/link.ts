@@ -10,7 +10,8 @@ import { KernelError } from "../errors.ts";
 import { clientSignature, exportName, RpcFault, serverSignature, type Interface, type Model } from "../interface/model.ts";
 import { EDGES, MAX_EDGES } from "../../shared-heap/layout.ts";
 import { generateProxy, PROXY_SCOPE, type Ablation } from "./generate.ts";
-import { bridge, makeBridge, makeCopier, type Copier } from "./modules.ts";
+import { Activations, type AsyncEdge } from "./activation.ts";
+import { bridge, makeBridge, makeCopier, promising, type BridgeEntry, type Copier } from "./modules.ts";
 
 /** What proxies call back for; all of it is off the hot path. */
 export interface ProxyKernel {
@@ -28,6 +29,8 @@ export interface ProxyKernel {
   fault(domain: Domain, error: unknown): void;
   /** The exported function, or the host service's, that implements one method. */
   implementation(domain: Domain, name: string): Function | null;
+  readonly hostDomain: Domain;
+  readonly activations: Activations;
 }
 
 export interface EdgeInfo {
@@ -71,7 +74,9 @@ export class EdgeLinker {
     const counters = this.#takeCounters(holder, callee, interface_);
     if (counters === null) return RpcFault.exhausted;
     const proxies = interface_.methods.map((_, i) => this.#compile(holder, callee, target, i, counters[i]!));
-    const capability = table.add(target, bridge(this.#bridge(interface_), proxies), counters);
+    const may = (): number => (this.#kernel.activations.maySuspend(holder) ? 1 : 0);
+    const entries = bridge(this.#bridge(interface_), bridgeEntries(interface_), proxies, may);
+    const capability = table.add(target, proxies, entries, counters);
     if (capability !== null) return capability.number;
     counters.forEach((c) => this.#releaseCounter(c));
     return RpcFault.exhausted;
@@ -138,6 +143,14 @@ export class EdgeLinker {
     const badArgument = (i: number, why: string): never =>
       kernel.blame(holder, `argument ${method.params[i]!.name} of ${place}: ${why}`);
     const copier = this.#copier(holder, callee);
+    const edge: AsyncEdge = {
+      caller: holder,
+      callee,
+      method,
+      start: (callee === kernel.hostDomain ? implementation : promising(implementation)) as AsyncEdge["start"],
+      fault: (error) => kernel.fault(callee, error),
+    };
+    const launch = kernel.activations.launch.bind(kernel.activations, edge);
     const scope: Record<(typeof PROXY_SCOPE)[number], unknown> = {
       L: kernel.ledger,
       callee: implementation,
@@ -147,6 +160,8 @@ export class EdgeLinker {
       crashed: failed,
       badResult,
       args: callee.args,
+      busy: () => callee.activation !== null,
+      launch,
       ...copier,
       passIn: (number: number, name: string) => this.pass(holder, callee, number, name),
       passOut: (number: number, name: string) => this.pass(callee, holder, number, name),
@@ -164,16 +179,10 @@ export class EdgeLinker {
     return { copyIn: copier.copyIn, copyOut: copier.copyOut, checkOut: copier.checkOut };
   }
 
-  /** The capability argument was consumed by the indirect call, so proxies have the signature without it. */
   #bridge(interface_: Interface): WebAssembly.Module {
     let module = this.#bridges.get(interface_.name);
-    if (module === undefined) {
-      const signatures = interface_.methods.map((m) => {
-        const client = clientSignature(m);
-        return { params: client.params.slice(0, -1), results: client.results };
-      });
-      this.#bridges.set(interface_.name, (module = makeBridge(signatures)));
-    }
+    if (module === undefined)
+      this.#bridges.set(interface_.name, (module = makeBridge(bridgeEntries(interface_), RpcFault.cannotSuspend)));
     return module;
   }
 
@@ -197,6 +206,14 @@ export class EdgeLinker {
     this.#edges[counter] = null;
     this.#freeCounters.push(counter);
   }
+}
+
+/** The capability argument was consumed by the indirect call, so proxies have the signature without it. */
+function bridgeEntries(interface_: Interface): BridgeEntry[] {
+  return interface_.methods.map((m) => {
+    const { params, results } = clientSignature(m);
+    return { signature: { params: params.slice(0, -1), results }, async: m.async === true };
+  });
 }
 
 /** What a domain must export to serve an interface; null when it does, else the reason. */

@@ -115,20 +115,64 @@ export function makeCopier(a: WebAssembly.Memory, b: WebAssembly.Memory): Copier
   return new WebAssembly.Instance(copierModule, { k: { a, b } }).exports as unknown as Copier;
 }
 
-/** A module that imports one function per signature and exports them again, so that they can stand in a table. */
-export function makeBridge(signatures: readonly Signature[]): WebAssembly.Module {
+/** A function of the bridge. An async one suspends its caller, where the caller can be suspended. */
+export interface BridgeEntry {
+  readonly signature: Signature;
+  readonly async?: boolean;
+}
+
+/**
+ * A module that imports one function per entry and exports it again, so that it can stand in a table.
+ *
+ * An async entry asks `may` first: calling a suspending import where JavaScript is on the stack would throw into the
+ * domain; it gets the code `refusal` instead.
+ */
+export function makeBridge(entries: readonly BridgeEntry[], refusal = 0): WebAssembly.Module {
+  const types = entries.map((e) => functionType(e.signature));
+  const ask = functionType({ params: [], results: [I32] });
+  const may = entries.length;
+  const guarded = entries.flatMap((e, i) => (e.async === true ? [i] : []));
+  const guard = (i: number): number[] => {
+    const args = entries[i]!.signature.params.flatMap((_, p) => [0x20, ...leb(p)]);
+    return body([0x10, ...leb(may), 0x04, I32, ...args, 0x10, ...leb(i), 0x05, 0x41, ...sleb(refusal), 0x0b]);
+  };
+  const exported = entries.map((e, i) => (e.async === true ? may + 1 + guarded.indexOf(i) : i));
   return new WebAssembly.Module(
     assemble(
-      section(1, vector(signatures.map(functionType))),
-      section(2, vector(signatures.map((_, i) => [...name("k"), ...name(`${i}`), 0, ...leb(i)]))),
-      section(7, vector(signatures.map((_, i) => [...name(`${i}`), 0, ...leb(i)]))),
+      section(1, vector([...types, ask])),
+      section(2, vector([...types.map((_, i) => [...name("k"), ...name(`${i}`), 0, ...leb(i)]), [...name("k"), ...name("may"), 0, ...leb(may)]])),
+      section(3, vector(guarded.map((i) => leb(i)))),
+      section(7, vector(exported.map((f, i) => [...name(`${i}`), 0, ...leb(f)]))),
+      section(10, vector(guarded.map(guard))),
     ),
   );
 }
 
-/** Wraps each function so that a table accepts it; `functions[i]` must have the i-th signature of the bridge. */
-export function bridge(module: WebAssembly.Module, functions: readonly Function[]): Function[] {
-  const k = Object.fromEntries(functions.map((f, i) => [`${i}`, f])) as WebAssembly.ModuleImports;
-  const { exports } = new WebAssembly.Instance(module, { k });
+function sleb(value: number): number[] {
+  const low = value & 127;
+  const rest = value >> 7;
+  return (rest === 0 && (low & 64) === 0) || (rest === -1 && (low & 64) !== 0) ? [low] : [low | 128, ...sleb(rest)];
+}
+
+/**
+ * Wraps each function so that a table accepts it; `functions[i]` must have the i-th signature of the bridge.
+ * @param may whether the caller can be suspended now
+ */
+export function bridge(
+  module: WebAssembly.Module,
+  entries: readonly BridgeEntry[],
+  functions: readonly Function[],
+  may: () => number = () => 0,
+): Function[] {
+  const k: Record<string, unknown> = { may };
+  functions.forEach((f, i) => (k[`${i}`] = entries[i]!.async === true ? new Suspending(f) : f));
+  const { exports } = new WebAssembly.Instance(module, { k: k as WebAssembly.ModuleImports });
   return functions.map((_, i) => exports[`${i}`] as Function);
 }
+
+/** JavaScript Promise Integration, which the type library does not know yet. */
+const { Suspending, promising } = WebAssembly as unknown as {
+  Suspending: new (f: Function) => object;
+  promising: (f: Function) => (...args: number[]) => Promise<number>;
+};
+export { promising };

@@ -171,9 +171,8 @@ export class System {
   }
 
   #wrapClient(name: string, number: number): HostClient {
-    const { capabilities } = this.kernel.hostDomain;
-    const capability = capabilities!.get(number)!;
-    return this.#marshal.client(this.#interface(name), number, (method) => capabilities!.method(capability, method));
+    const { proxies } = this.kernel.hostDomain.capabilities!.get(number)!;
+    return this.#marshal.client(this.#interface(name), number, (method) => proxies[method]!);
   }
 }
 

@@ -45,7 +45,8 @@ function describeInterface(parts: Parts, name: string, reached: Map<string, unkn
     for (const type of valueTypes(m)) visitValue(parts, type, reached);
     if (m.error !== null) visit(parts, "enum", m.error, reached);
     const result = m.result.kind === "fields" ? { kind: "fields", fields: m.result.fields } : m.result;
-    return [m.name, m.params.map((p) => [p.name, p.type]), result, m.error];
+    const described = [m.name, m.params.map((p) => [p.name, p.type]), result, m.error];
+    return m.async === true ? [...described, "async"] : described;
   });
 }
 

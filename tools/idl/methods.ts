@@ -94,6 +94,7 @@ export class MethodReader {
       );
     const params = this.#params(member);
     const outcome = this.#outcome(member, name);
+    if (outcome?.async === true) this.#refuseBorrows(member, name);
     return outcome === null ? null : { name, doc: docOf(member), params, ...outcome };
   }
 
@@ -130,9 +131,30 @@ export class MethodReader {
     return params;
   }
 
-  /** Result and error enum from `RpcResult<T, E>`. */
-  #outcome(member: t.TSMethodSignature, name: string): { result: Result; error: string | null } | null {
-    const type = member.returnType?.typeAnnotation;
+  /** A loan ends with the call, and nobody may wait for the end of an async one while his object is away. */
+  #refuseBorrows(member: t.TSMethodSignature, name: string): void {
+    for (const param of member.params) {
+      const type = param.type === "Identifier" && param.typeAnnotation?.type === "TSTypeAnnotation" ? param.typeAnnotation : null;
+      if (type?.typeAnnotation.type === "TSTypeReference" && referenceName(type.typeAnnotation) === "Borrow")
+        this.#error(param, `\`${name}\` is async, so it cannot borrow`, "`RRef<…>`, moved there and back");
+    }
+  }
+
+  /** Result and error enum from `RpcResult<T, E>`, or from `Promise<RpcResult<T, E>>` for a method that may suspend. */
+  #outcome(member: t.TSMethodSignature, name: string): Pick<Method, "result" | "error" | "async"> | null {
+    const declared = member.returnType?.typeAnnotation;
+    const promised = declared?.type === "TSTypeReference" && referenceName(declared) === "Promise" ? declared : null;
+    const inner = promised?.typeArguments?.params ?? [];
+    const type = promised !== null && inner.length === 1 ? inner[0] : declared;
+    const outcome = this.#plainOutcome(member, name, type);
+    return outcome === null || promised === null ? outcome : { ...outcome, async: true };
+  }
+
+  #plainOutcome(
+    member: t.TSMethodSignature,
+    name: string,
+    type: t.TSType | undefined,
+  ): { result: Result; error: string | null } | null {
     if (type === undefined) {
       this.#error(member, `\`${name}\` has no result type`, `\`${name}(…): RpcResult<void, never>\``);
       return null;

@@ -102,6 +102,8 @@ export enum Fault {
   /** The callee holds a suspended activation. */
   Busy = 261,
   TimedOut = 262,
+  /** An async method was called where this domain cannot be suspended: it was itself entered by a plain call. */
+  CannotSuspend = 263,
 }
 
 /** Name of a fault, for messages. */

@@ -102,7 +102,8 @@ function signature(m: Method): string {
       : result.kind === "value"
         ? hostType(result.type)
         : `{ ${result.fields.map((f) => `${f.name}: ${hostType(f.type)}`).join("; ")} }`;
-  return `${m.name}(${params}): RpcResult<${value}, ${m.error === null ? "never" : `keyof typeof ${m.error}`}>`;
+  const answer = `RpcResult<${value}, ${m.error === null ? "never" : `keyof typeof ${m.error}`}>`;
+  return `${m.name}(${params}): ${m.async === true ? `Promise<${answer}>` : answer}`;
 }
 
 function hostScalar(scalar: ScalarName): string {
