@@ -54,7 +54,9 @@ const FOR_TESTS = ["test/", "tools/", "kernel/", "shared-heap/", "runtime/node/"
 
 const FILES = listFiles(ROOT, (name) => /\.m?ts$/.test(name) && !name.endsWith(".d.ts")).map(shown);
 const text = (file: string): string => readFileSync(join(ROOT, file), "utf8");
-const isTest = (file: string): boolean => file.endsWith(".test.ts");
+/** A folder named `test` beside sources holds what their tests share. */
+const isTest = (file: string): boolean =>
+  file.endsWith(".test.ts") || /^(kernel|shared-heap)\/(.*\/)?test\//.test(file);
 const isDomainSource = (file: string): boolean => DOMAINS.test(file) && !file.endsWith("/domain.ts") && !isTest(file);
 
 /** Module specifiers of static and dynamic imports and re-exports; those inside template text are not code. */

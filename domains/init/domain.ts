@@ -1,5 +1,5 @@
 /**
- * Descriptor of init.
+ * Descriptor of init, which looks at the system and writes on the console.
  */
 import { defineDomain } from "#kernel/manifest/manifest.ts";
 

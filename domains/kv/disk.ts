@@ -1,8 +1,8 @@
 /**
  * The block device below the store, one block at a time.
  *
- * Invariant: the request object is this domain's between calls; when a call loses it (an error, a crash of the disk), the
- * next call makes a new one.
+ * Invariant: the request object is this domain's between calls; when a call loses it (an error, a crash of the disk),
+ * the next call makes a new one.
  */
 import { Slice } from "os/slice";
 import { BlockDevice, BlockRequest } from "idl/block-device";

@@ -1,8 +1,8 @@
 /**
  * The key-value service: the `KeyValue` interface over the store in `store.ts`.
  *
- * Invariant: an error of the disk is an answer, never the end of this domain; while the store could not be opened, every
- * call tries again.
+ * Invariant: an error of the disk is an answer, never the end of this domain; while the store could not be opened,
+ * every call tries again.
  */
 import { Slice } from "os/slice";
 import { BlockDevice } from "idl/block-device";

@@ -92,8 +92,8 @@ export class Log {
   }
 
   /**
-   * Epoch of the log that was written last to these blocks, whole or not: every log writes its first block first. 0 when
-   * there was none, u32.MAX_VALUE when the disk failed.
+   * Epoch of the log that was written last to these blocks, whole or not: every log writes its first block first. 0
+   * when there was none, u32.MAX_VALUE when the disk failed.
    */
   static lastEpoch(disk: Disk, first: u32, blocks: u32, page: Slice): u32 {
     for (let i: u32 = 0; i < blocks; i++) {

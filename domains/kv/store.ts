@@ -5,8 +5,8 @@
  *     rest         two halves; the log of the newest epoch fills the half that its superblock names
  *
  * Invariants: the superblock of a new epoch is written after all its blocks, so that a crash at any moment leaves one
- * whole epoch; no epoch number is used twice, so that what a compaction that failed has left behind is never believed; the
- * table names the newest record of every key and nothing else.
+ * whole epoch; no epoch number is used twice, so that what a compaction that failed has left behind is never believed;
+ * the table names the newest record of every key and nothing else.
  */
 import { Slice } from "os/slice";
 import { crc32 } from "./crc32";

@@ -137,7 +137,8 @@ const refused: [string, () => readonly string[], string[]][] = [
     "inherited names are no names",
     () => domains({ kv: { domain: "kv", uses: { disk: "ramdisk.toString" } } }),
     [
-      'systems/default: domains.kv.uses.disk: "ramdisk.toString" names no object of ramdisk, which provides disk, spare',
+      'systems/default: domains.kv.uses.disk: "ramdisk.toString" names no object of ramdisk, ' +
+        "which provides disk, spare",
     ],
   ],
   [

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { defineSystem } from "#kernel/manifest/manifest.ts";
-import { HostObject } from "#kernel/host/object.ts";
+import type { HostObject } from "#kernel/host/object.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem } from "#tools/build/index.ts";
 import type { SystemBuild } from "#tools/build/index.ts";

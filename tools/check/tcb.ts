@@ -52,7 +52,8 @@ export function countTrustedBase(): Count[] {
     .filter((e) => e.isDirectory())
     .map((e) => e.name)
     .toSorted();
-  const heap = listFiles(join(ROOT, "shared-heap"), trusted).filter((f) => !shown(f).startsWith("shared-heap/guest/"));
+  // What domains get (guest/) and what tests share (test/) is not trusted.
+  const heap = listFiles(join(ROOT, "shared-heap"), trusted).filter((f) => !/\/(guest|test)\//.test(shown(f)));
   const top = listFiles(join(ROOT, "kernel"), trusted).filter((f) => shown(f).split("/").length === 2);
   return [
     count("kernel", top),
