@@ -4,8 +4,11 @@
  * Processes, not threads, because tests exhaust stacks, reserve gigabytes of address space and kill what they start.
  */
 import { defineConfig } from "vitest/config";
+import { mutationPlugins } from "./test/mutants/plugin.ts";
 
 export default defineConfig({
+  // None, unless test/mutants asks for a seeded bug.
+  plugins: mutationPlugins(process.env),
   test: {
     environment: "node",
     pool: "forks",

@@ -1,0 +1,7 @@
+/** All seeded bugs. */
+import { HEAP_MUTANTS } from "./heap.ts";
+import { LOADER_MUTANTS } from "./loader.ts";
+import type { Mutant } from "./mutant.ts";
+import { PROXY_MUTANTS } from "./proxies.ts";
+
+export const MUTANTS: readonly Mutant[] = [...LOADER_MUTANTS, ...HEAP_MUTANTS, ...PROXY_MUTANTS];
