@@ -5,10 +5,10 @@
  * freed only after its last frame has left the stack (`settle` runs at depth 0 alone); its id is used again only after
  * that. The hot path is in the generated proxies; nothing in this file runs on it.
  */
-import { CapabilityTable } from "./capability/table.ts";
 import { Domain, type Blame } from "./domain/domain.ts";
 import { classify, trapFrames, type FaultReport } from "./domain/fault.ts";
-import { importObject, policyOf, type ImportKernel } from "./domain/imports.ts";
+import { policyOf } from "./domain/imports.ts";
+import { checkExports, instantiate, makeHostDomain, type InstanceKernel } from "./domain/instantiate.ts";
 import { SliceClock } from "./domain/slice.ts";
 import { KernelError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
@@ -16,24 +16,27 @@ import type { Model } from "./interface/model.ts";
 import type { ResolvedDomain } from "./manifest/manifest.ts";
 import type { Ablation } from "./proxy/generate.ts";
 import { Activations } from "./proxy/activation.ts";
-import { EdgeLinker, missingExport, type EdgeInfo, type ProxyKernel } from "./proxy/link.ts";
+import { EdgeLinker, type EdgeInfo, type ProxyKernel } from "./proxy/link.ts";
 import { bridge, makeBridge, makeProbe, makeTrap } from "./proxy/modules.ts";
 import { ModuleCache } from "./wasm/cache.ts";
-import {
-  CAP_TABLE_SIZE, EXPORT_CAPS, EXPORT_OWNER, EXPORT_RECORD, IMPORT_HEAP, IMPORT_KERNEL, IMPORT_LEDGER,
-} from "./wasm/intrinsics.ts";
 import { translateOffset } from "./wasm/offsets.ts";
 import { ExchangeHeap, HeapError } from "../shared-heap/heap.ts";
 import {
-  CORE_DEPTH, CORE_PENDING, DOMAIN_ALIVE, DOMAIN_FAULTS, DOMAIN_SHIFT, DOMAINS, FIRST_DOMAIN, FRAME_DOMAIN_MASK, FRAMES, GENERATION_BITS, ledgerBytes,
-  MAX_DOMAINS, OWNER_HOST,
+  CORE_DEPTH,
+  CORE_PENDING,
+  DOMAIN_ALIVE,
+  DOMAIN_FAULTS,
+  DOMAIN_SHIFT,
+  DOMAINS,
+  FIRST_DOMAIN,
+  FRAME_DOMAIN_MASK,
+  FRAMES,
+  ledgerBytes,
+  MAX_DOMAINS,
+  OWNER_HOST,
 } from "../shared-heap/layout.ts";
 
 const PAGE = 65536;
-/** Private memory of the host program as a domain: its argument stack, then the buffers of its clients. */
-const HOST_PAGES = 64;
-export const HOST_BUFFERS = (HOST_PAGES * PAGE) / 2;
-
 export interface KernelConfig {
   readonly model: Model;
   /** Exchange heap in bytes, at most 2 GiB, and ledger records. */
@@ -56,7 +59,7 @@ export interface DomainInfo {
   readonly memoryBytes: number;
 }
 
-export class Kernel implements ProxyKernel, ImportKernel {
+export class Kernel implements ProxyKernel, InstanceKernel {
   readonly model: Model;
   readonly heap: ExchangeHeap;
   readonly ledger: Int32Array;
@@ -77,7 +80,6 @@ export class Kernel implements ProxyKernel, ImportKernel {
   readonly #byId: (Domain | null)[] = [];
   readonly #byName = new Map<string, Domain>();
   readonly #services = new Map<string, Function>();
-  readonly #emptyMemory = new WebAssembly.Memory({ initial: 0, maximum: 0 });
   #pending: Domain[] = [];
   #nextGeneration = 1;
 
@@ -114,11 +116,16 @@ export class Kernel implements ProxyKernel, ImportKernel {
       cpuMicros: () => config.host.cpuMicros(),
       byId: (id) => this.#byId[id] ?? null,
       overrun: (domain, ownMs) =>
-        this.#condemn(domain, { kind: "slice", message: `ran ${ownMs} ms of its own, slice ${domain.entry.limits.sliceMs} ms` }),
+        this.#condemn(domain, {
+          kind: "slice",
+          message: `ran ${ownMs} ms of its own, slice ${domain.entry.limits.sliceMs} ms`,
+        }),
     });
     const tick = [{ signature: { params: [], results: [] } }];
     this.#tickEntry = bridge(makeBridge(tick), tick, [this.#clock.tick])[0]!;
-    this.hostDomain = this.#makeHostDomain();
+    this.hostDomain = makeHostDomain(this.#nextGeneration++, this.#tickEntry);
+    this.#byId[OWNER_HOST] = this.hostDomain;
+    this.#setRecord(this.hostDomain);
     this.#warmFaultPath();
   }
 
@@ -135,8 +142,8 @@ export class Kernel implements ProxyKernel, ImportKernel {
     const domain = new Domain(entry, this.#takeId(), this.#nextGeneration++);
     domain.admitted = admitted;
     try {
-      this.#instantiate(domain, module);
-      this.#checkExports(domain);
+      instantiate(this, domain, module, this.#tickEntry);
+      checkExports(this.model, domain);
     } catch (error) {
       this.#byId[domain.id] = null;
       throw error;
@@ -274,7 +281,10 @@ export class Kernel implements ProxyKernel, ImportKernel {
     throw this.trap;
   }
 
-  /** From here on calls to the domain answer "dead". Plain stores and one push: it may run near the end of the stack. */
+  /**
+   * From here on calls to the domain answer "dead". Plain stores and one push: it may run near the end of the
+   * stack.
+   */
   #condemn(domain: Domain, why: Pick<Blame, "kind" | "message">): void {
     if (!domain.alive) return;
     this.ledger[this.#recordWord(domain, DOMAIN_ALIVE)] = 0;
@@ -342,31 +352,6 @@ export class Kernel implements ProxyKernel, ImportKernel {
     return names;
   }
 
-  #instantiate(domain: Domain, module: WebAssembly.Module): void {
-    const admitted = domain.admitted!;
-    domain.memory = admitted.memory === null ? null : new WebAssembly.Memory(admitted.memory);
-    const imports = importObject(this, domain);
-    imports.env = { ...imports.env, memory: domain.memory ?? this.#emptyMemory };
-    imports[IMPORT_KERNEL] = { [IMPORT_HEAP]: this.heapMemory, [IMPORT_LEDGER]: this.ledgerMemory };
-    let instance: WebAssembly.Instance;
-    try {
-      instance = new WebAssembly.Instance(module, imports);
-    } catch (error) {
-      throw new KernelError("instantiate", `${domain.name}: ${(error as Error).message}`, { cause: error });
-    }
-    domain.exports = instance.exports;
-    (instance.exports[EXPORT_OWNER] as WebAssembly.Global).value = domain.id << GENERATION_BITS;
-    (instance.exports[EXPORT_RECORD] as WebAssembly.Global).value = DOMAINS + (domain.id << DOMAIN_SHIFT);
-    domain.capabilities = new CapabilityTable(instance.exports[EXPORT_CAPS] as WebAssembly.Table, this.#tickEntry);
-  }
-
-  #checkExports(domain: Domain): void {
-    for (const { interface: name } of domain.entry.provides) {
-      const missing = missingExport(domain, this.model.interfaces[name]!);
-      if (missing !== null) throw new KernelError("link", `${domain.name} provides ${name}, but ${missing}`);
-    }
-  }
-
   /** Asks the domain where proxies may put text and bytes; a lie is its own fault. */
   #locateArguments(domain: Domain): void {
     const answer = (name: string): number => {
@@ -386,23 +371,11 @@ export class Kernel implements ProxyKernel, ImportKernel {
     domain.args.end = end;
   }
 
-  #makeHostDomain(): Domain {
-    const limits = { memoryPages: HOST_PAGES, heapBytes: 0x7fffffff, heapObjects: 0x7fffffff, sliceMs: Infinity };
-    const host = new Domain({ name: "host", domain: "host", limits, provides: [], uses: [] }, OWNER_HOST, this.#nextGeneration++);
-    host.memory = new WebAssembly.Memory({ initial: HOST_PAGES, maximum: HOST_PAGES });
-    host.args.end = HOST_BUFFERS;
-    host.state = "running";
-    const table = new WebAssembly.Table({ element: "anyfunc", initial: CAP_TABLE_SIZE, maximum: CAP_TABLE_SIZE });
-    host.capabilities = new CapabilityTable(table, this.#tickEntry);
-    this.#byId[OWNER_HOST] = host;
-    this.#setRecord(host);
-    return host;
-  }
-
   #setRecord(domain: Domain): void {
     const former = this.#byName.get(domain.name);
     this.heap.setLimits(domain.id, domain.entry.limits.heapBytes, domain.entry.limits.heapObjects);
-    this.ledger[this.#recordWord(domain, DOMAIN_FAULTS)] = former === undefined ? 0 : this.#record(former, DOMAIN_FAULTS);
+    this.ledger[this.#recordWord(domain, DOMAIN_FAULTS)] =
+      former === undefined ? 0 : this.#record(former, DOMAIN_FAULTS);
     this.ledger[this.#recordWord(domain, DOMAIN_ALIVE)] = domain.generation;
   }
 

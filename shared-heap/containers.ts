@@ -115,7 +115,10 @@ export class Containers extends Records {
     return handle;
   }
 
-  /** Number of objects in a deque, which may be borrowed. @throws HeapError range, stale, not-owner, wrong-type, corrupt */
+  /**
+   * Number of objects in a deque, which may be borrowed. @throws HeapError range, stale, not-owner, wrong-type,
+   * corrupt
+   */
   len(deque: number, owner: number): number {
     const record = this.owned("len", deque, owner);
     const slots = this.#ring("len", deque, record);

@@ -50,7 +50,8 @@ export function bump(handle: number): number {
 
 /** "object 5, generation 1", for messages. */
 export function describeHandle(handle: number): string {
-  return `handle 0x${(handle >>> 0).toString(16)} (object ${handle >>> GENERATION_BITS}, generation ${handle & GENERATION_MASK})`;
+  const [index, generation] = [handle >>> GENERATION_BITS, handle & GENERATION_MASK];
+  return `handle 0x${(handle >>> 0).toString(16)} (object ${index}, generation ${generation})`;
 }
 
 export class Records {
@@ -131,7 +132,10 @@ export class Records {
     return (this.words[ADDRESS + record]! >>> 2) - 1;
   }
 
-  /** Record of the object whose handle stands in a slot, or -1 unless the ledger says that it lies in just that slot. */
+  /**
+   * Record of the object whose handle stands in a slot, or -1 unless the ledger says that it lies in just that
+   * slot.
+   */
   protected contained(handle: number, container: number, slot: number): number {
     const index = handle >>> GENERATION_BITS;
     if (index === 0 || index >= this.capacity) return -1;

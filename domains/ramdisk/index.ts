@@ -2,8 +2,8 @@
  * A RAM disk: one object of the exchange heap for each block.
  *
  * The disk is as large as the domain's quota allows: at start it takes objects until it gets no more. Reading and
- * writing copy between the caller's request and the block's object, in the heap. Invariant: blocks are zero until written, and
- * none of them ever leaves this domain.
+ * writing copy between the caller's request and the block's object, in the heap. Invariant: blocks are zero until
+ * written, and none of them ever leaves this domain.
  */
 import {
   BlockDeviceCapacityResult,

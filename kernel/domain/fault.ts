@@ -41,7 +41,9 @@ const WASM_FRAME = /^\s*at (?:(.*?) \()?wasm:\/\/wasm\/[^:]*:wasm-function\[(\d+
 const PROXY_FRAME = /samara:\/\/proxy\//;
 
 /** The culprit's own frames, innermost first: those above the first proxy. Lowered offsets only. */
-export function trapFrames(stack: string): { functionIndex: number; functionName: string | null; loweredOffset: number }[] {
+export function trapFrames(
+  stack: string,
+): { functionIndex: number; functionName: string | null; loweredOffset: number }[] {
   const frames = [];
   for (const line of stack.split("\n").slice(1)) {
     const match = WASM_FRAME.exec(line);

@@ -5,7 +5,14 @@
  * domain; head room is probed before the heap is touched, so that an exhausted stack never interrupts an update.
  */
 import {
-  clientSignature, exportName, interfaceKey, serverSignature, typeKey, type Interface, type Model, type Signature,
+  clientSignature,
+  exportName,
+  interfaceKey,
+  serverSignature,
+  typeKey,
+  type Interface,
+  type Model,
+  type Signature,
   type ValueType,
 } from "../interface/model.ts";
 import { CAP_CALLS, ENV_CALLS, HEAP_CALLS, MINT, NEW_OBJECT, USE } from "../wasm/intrinsics.ts";
@@ -64,7 +71,10 @@ export function reach(model: Model, roots: Iterable<string>): Reach {
 
 /** What a domain may import, from what its folder declares and the manifest grants. */
 export function policyOf(model: Model, entry: ResolvedDomain): Policy {
-  const reached = reach(model, [...entry.uses, ...entry.provides].map((object) => object.interface));
+  const reached = reach(
+    model,
+    [...entry.uses, ...entry.provides].map((object) => object.interface),
+  );
   const functions = new Map<string, Signature>();
   const methods = new Map<string, { signature: Signature; index: number }>();
   const add = (module: string, table: Readonly<Record<string, Signature>>): void => {
@@ -139,10 +149,17 @@ function kernelCalls(kernel: ImportKernel, domain: Domain): Map<string, Function
   return calls;
 }
 
-function interfaceCalls(kernel: ImportKernel, domain: Domain, interface_: Interface, calls: Map<string, Function>): void {
+function interfaceCalls(
+  kernel: ImportKernel,
+  domain: Domain,
+  interface_: Interface,
+  calls: Map<string, Function>,
+): void {
   const module = interfaceKey(interface_);
   const granted = (capability: number): number =>
-    capability >= FIRST_HANDLE ? capability : kernel.blame(domain, `${interface_.name}: no room for one more capability`);
+    capability >= FIRST_HANDLE
+      ? capability
+      : kernel.blame(domain, `${interface_.name}: no room for one more capability`);
   calls.set(importKey(module, "use"), (pointer: number, length: number) => {
     kernel.probe(0);
     const name = utf8(domain.memory, pointer, length);
@@ -155,7 +172,9 @@ function interfaceCalls(kernel: ImportKernel, domain: Domain, interface_: Interf
   });
   calls.set(importKey(module, "mint"), (self: number) => {
     kernel.probe(0);
-    const missing = interface_.methods.find((m) => domain.function(exportName(interface_, m), serverSignature(m)) === null);
+    const missing = interface_.methods.find(
+      (m) => domain.function(exportName(interface_, m), serverSignature(m)) === null,
+    );
     if (missing !== undefined)
       return kernel.blame(domain, `mints ${interface_.name} without exporting ${exportName(interface_, missing)}`);
     return granted(kernel.linker.grant(domain, targetOf(domain, interface_.name, self)));

@@ -1,7 +1,13 @@
 /** CPU slices: who is charged for the time between two ticks, who is condemned, and who traps. */
 import { describe, expect, test } from "vitest";
 import {
-  CORE_DEPTH, CORE_EPOCH, FRAME_DOMAIN_MASK, FRAME_TIME_SHIFT, FRAME_TIME_UNIT_US, FRAMES, MAX_FRAMES,
+  CORE_DEPTH,
+  CORE_EPOCH,
+  FRAME_DOMAIN_MASK,
+  FRAME_TIME_SHIFT,
+  FRAME_TIME_UNIT_US,
+  FRAMES,
+  MAX_FRAMES,
 } from "../../shared-heap/layout.ts";
 import { DEFAULT_LIMITS } from "../manifest/manifest.ts";
 import { Domain } from "./domain.ts";

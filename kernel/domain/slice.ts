@@ -7,7 +7,12 @@
  * back in it. A tick never suspends, frees or moves anything, so facts about handles survive it.
  */
 import {
-  CORE_DEPTH, CORE_EPOCH, FRAME_DOMAIN_MASK, FRAME_TIME_SHIFT, FRAME_TIME_UNIT_US, FRAMES,
+  CORE_DEPTH,
+  CORE_EPOCH,
+  FRAME_DOMAIN_MASK,
+  FRAME_TIME_SHIFT,
+  FRAME_TIME_UNIT_US,
+  FRAMES,
 } from "../../shared-heap/layout.ts";
 import type { Domain } from "./domain.ts";
 

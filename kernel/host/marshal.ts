@@ -7,8 +7,18 @@
 import type { Domain } from "../domain/domain.ts";
 import { KernelError } from "../errors.ts";
 import {
-  exportName, isDirect, outBuffers, RPC_MAX_ERROR, RPC_OK, RpcFault, type Interface, type Method,
-  type Model, type Param, type RpcFaultName, type ValueType,
+  exportName,
+  isDirect,
+  outBuffers,
+  RPC_MAX_ERROR,
+  RPC_OK,
+  RpcFault,
+  type Interface,
+  type Method,
+  type Model,
+  type Param,
+  type RpcFaultName,
+  type ValueType,
 } from "../interface/model.ts";
 import type { AsyncAnswer } from "../proxy/activation.ts";
 import { resultWords } from "../proxy/generate.ts";
@@ -73,9 +83,7 @@ export class Marshal {
 
   /** Functions in the flat convention that serve `interface_` with the host's objects; `self` is the index. */
   service(interface_: Interface, objects: readonly Record<string, Function>[]): Map<string, Function> {
-    return new Map(
-      interface_.methods.map((method) => [exportName(interface_, method), this.#server(method, objects)]),
-    );
+    return new Map(interface_.methods.map((method) => [exportName(interface_, method), this.#server(method, objects)]));
   }
 
   // ── host → domain ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -90,7 +98,8 @@ export class Marshal {
       const top = this.#top;
       try {
         const flat = method.params.flatMap((p, i) => this.#lower(p, values[i], place));
-        // The callee of an async method answers when this frame is gone. It is in one call at a time, so one set will do.
+        // The callee of an async method answers when this frame is gone. It is in one call at a time, so one set will
+        // do.
         const buffers = method.async === true ? (kept ??= capacities.map((c) => this.#keep(c, place))) : null;
         capacities.forEach((c, i) => flat.push(buffers?.[i] ?? this.#take(c, place), c));
         const answer = this.#call(proxy, flat, place);
@@ -134,7 +143,9 @@ export class Marshal {
     switch (type.kind) {
       case "scalar":
         if (type.scalar === "u64" || type.scalar === "i64")
-          return typeof value === "bigint" ? [Number(value & 0xffffffffn) | 0, Number((value >> 32n) & 0xffffffffn) | 0] : wrong();
+          return typeof value === "bigint"
+            ? [Number(value & 0xffffffffn) | 0, Number((value >> 32n) & 0xffffffffn) | 0]
+            : wrong();
         if (type.scalar === "bool") return [value ? 1 : 0];
         return typeof value === "number" ? [value] : wrong();
       case "enum":
@@ -149,7 +160,10 @@ export class Marshal {
         const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
         if (!(bytes instanceof Uint8Array)) return wrong();
         if (bytes.length > type.max)
-          throw new KernelError("argument", `${place}: argument ${param.name} has ${bytes.length} bytes, at most ${type.max}`);
+          throw new KernelError(
+            "argument",
+            `${place}: argument ${param.name} has ${bytes.length} bytes, at most ${type.max}`,
+          );
         const at = this.#take(bytes.length, place);
         this.#bytes.set(bytes, at);
         return [at, bytes.length];
@@ -179,7 +193,8 @@ export class Marshal {
   }
 
   #result(method: Method, status: number): RpcResult {
-    if (isDirect(method.result) && status >= FIRST_HANDLE) return { ok: true, value: this.#lift(directType(method), status, 0) };
+    if (isDirect(method.result) && status >= FIRST_HANDLE)
+      return { ok: true, value: this.#lift(directType(method), status, 0) };
     if (status !== RPC_OK) {
       const fault = FAULT_NAMES.get(status);
       if (fault !== undefined) return { ok: false, fault };
@@ -241,13 +256,16 @@ export class Marshal {
   #answer(method: Method, answer: RpcResult): number {
     if (!answer.ok) {
       if ("fault" in answer) throw new KernelError("argument", `a service cannot answer the fault ${answer.fault}`);
-      const index = this.#kernel.model.enums[method.error ?? ""]?.members.findIndex((m) => m.name === answer.error) ?? -1;
-      if (index < 0 || index >= RPC_MAX_ERROR) throw new KernelError("argument", `${answer.error} is no error of ${method.name}`);
+      const index =
+        this.#kernel.model.enums[method.error ?? ""]?.members.findIndex((m) => m.name === answer.error) ?? -1;
+      if (index < 0 || index >= RPC_MAX_ERROR)
+        throw new KernelError("argument", `${answer.error} is no error of ${method.name}`);
       return index + 1;
     }
     const { result } = method;
     if (result.kind === "void") return RPC_OK;
-    if (isDirect(result)) return this.#lower({ name: "result", type: directType(method) }, answer.value, method.name)[0]!;
+    if (isDirect(result))
+      return this.#lower({ name: "result", type: directType(method) }, answer.value, method.name)[0]!;
     const fields = result.kind === "value" ? [{ name: "result", type: result.type }] : result.fields;
     const words = resultWords(fields.map((f) => f.type));
     const top = this.#top;
@@ -305,4 +323,3 @@ function typeName(type: ValueType): string {
       return type.kind === "str" ? `text of at most ${type.max} bytes` : `Uint8Array of at most ${type.max} bytes`;
   }
 }
-

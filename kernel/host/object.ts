@@ -8,7 +8,15 @@
 import { KernelError } from "../errors.ts";
 import { typeKey, type Model } from "../interface/model.ts";
 import {
-  GENERATION_BITS, LENT, OBJECT_ADDRESS, OBJECT_SHIFT, OBJECT_SIZE, OBJECT_TAG, OBJECT_TYPE, OBJECTS, OWNER_HOST,
+  GENERATION_BITS,
+  LENT,
+  OBJECT_ADDRESS,
+  OBJECT_SHIFT,
+  OBJECT_SIZE,
+  OBJECT_TAG,
+  OBJECT_TYPE,
+  OBJECTS,
+  OWNER_HOST,
 } from "../../shared-heap/layout.ts";
 import { HeapError, type ExchangeHeap } from "../../shared-heap/heap.ts";
 

@@ -151,7 +151,8 @@ export function isDirect(result: Result): boolean {
 
 /** Text and bytes results: the client passes where to put them (pointer, capacity) after its own parameters. */
 export function outBuffers(result: Result): readonly ValueType[] {
-  const values = result.kind === "void" ? [] : result.kind === "value" ? [result.type] : result.fields.map((f) => f.type);
+  const values =
+    result.kind === "void" ? [] : result.kind === "value" ? [result.type] : result.fields.map((f) => f.type);
   return values.filter((v) => v.kind === "str" || v.kind === "slice");
 }
 

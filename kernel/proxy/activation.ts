@@ -2,14 +2,21 @@
  * Calls of async methods: the callee runs on a stack of its own (JSPI), and may be suspended together with its caller.
  *
  * The frame stack of the ledger holds only what runs now. Whenever a suspended domain is woken, three jobs follow each
- * other in the microtask queue with nothing between them: push its frame, resume it, pop. Invariants: a domain is in one
+ * other in the microtask queue with nothing between them: push its frame, resume it, pop. Invariants: a domain is in
+ * one
  * activation at a time; a domain that dies while suspended is unwound by the kernel's trap, never dropped; result words
  * are kept while others run.
  */
 import type { Domain } from "../domain/domain.ts";
 import { isDirect, RpcFault, type Method } from "../interface/model.ts";
 import {
-  CORE_DEPTH, DOMAIN_RETURN, DOMAIN_SHIFT, DOMAINS, FRAMES, OWNER_HOST, RETURN_WORDS,
+  CORE_DEPTH,
+  DOMAIN_RETURN,
+  DOMAIN_SHIFT,
+  DOMAINS,
+  FRAMES,
+  OWNER_HOST,
+  RETURN_WORDS,
 } from "../../shared-heap/layout.ts";
 import { resultWords } from "./generate.ts";
 
@@ -133,7 +140,12 @@ export class Activations {
     return RpcFault.crashed;
   }
 
-  #deliver(caller: Domain, waiting: Activation | null, resolve: (value: number | AsyncAnswer) => void, status: number): void {
+  #deliver(
+    caller: Domain,
+    waiting: Activation | null,
+    resolve: (value: number | AsyncAnswer) => void,
+    status: number,
+  ): void {
     // A dead caller's frame is unwound, or will be: what it waited for reaches nobody.
     if (!caller.alive) return this.#kernel.settle();
     if (waiting === null) {

@@ -11,11 +11,32 @@
  * is megamorphic: the call costs twice as much.
  */
 import {
-  isDirect, returnWords, RPC_MAX_ERROR, RpcFault, type Interface, type Method, type Model, type ValueType,
+  isDirect,
+  returnWords,
+  RPC_MAX_ERROR,
+  RpcFault,
+  type Interface,
+  type Method,
+  type Model,
+  type ValueType,
 } from "../interface/model.ts";
 import {
-  CORE_DEPTH, DOMAIN_ALIVE, DOMAIN_RETURN, DOMAIN_SHIFT, DOMAINS, EDGES, FIRST_HANDLE, FRAMES, GENERATION_BITS,
-  GENERATION_MASK, LENT, MAX_FRAMES, OBJECT_SHIFT, OBJECT_TAG, OBJECT_TYPE, OBJECTS,
+  CORE_DEPTH,
+  DOMAIN_ALIVE,
+  DOMAIN_RETURN,
+  DOMAIN_SHIFT,
+  DOMAINS,
+  EDGES,
+  FIRST_HANDLE,
+  FRAMES,
+  GENERATION_BITS,
+  GENERATION_MASK,
+  LENT,
+  MAX_FRAMES,
+  OBJECT_SHIFT,
+  OBJECT_TAG,
+  OBJECT_TYPE,
+  OBJECTS,
 } from "../../shared-heap/layout.ts";
 
 /** Checks that the crossing laboratory can leave out to show what each costs. The kernel never leaves one out. */
@@ -186,7 +207,9 @@ class ProxyWriter {
       case "enum":
         this.#params.push(`a${i}`);
         this.#pass.push(`a${i}`);
-        this.#checks.push(`if (a${i} >>> 0 >= ${this.#members(type.name)}) badArgument(${i}, "no member of ${type.name}");`);
+        this.#checks.push(
+          `if (a${i} >>> 0 >= ${this.#members(type.name)}) badArgument(${i}, "no member of ${type.name}");`,
+        );
         return;
       default:
         return this.#scalar(type.scalar, i);
@@ -219,7 +242,9 @@ class ProxyWriter {
     this.#pass.push(`h${i}`);
     this.#checks.push(`const e${i} = ${record(`a${i}`)};`);
     if (!this.#omits("owner"))
-      this.#checks.push(`if ((L[e${i} + ${TAG}] ^ a${i}) !== ${callerTag}) badArgument(${i}, "not an object of the caller's");`);
+      this.#checks.push(
+        `if ((L[e${i} + ${TAG}] ^ a${i}) !== ${callerTag}) badArgument(${i}, "not an object of the caller's");`,
+      );
     // What was lent may be lent on, so LENT is masked there. A move needs the exclusive right: LENT fails the compare.
     if (lends) this.#checks.push(`const t${i} = L[e${i} + ${TYPE}];`);
     if (!this.#omits("type"))
@@ -228,9 +253,13 @@ class ProxyWriter {
           ? `if ((t${i} & ${~LENT}) !== ${id}) badArgument(${i}, "not a ${type.type}");`
           : `if (L[e${i} + ${TYPE}] !== ${id}) badArgument(${i}, "borrowed, or not a ${type.type}");`,
       );
-    for (const other of this.#objects) this.#checks.push(`if (e${i} === ${other}) badArgument(${i}, "the same object twice");`);
+    for (const other of this.#objects)
+      this.#checks.push(`if (e${i} === ${other}) badArgument(${i}, "the same object twice");`);
     this.#objects.push(`e${i}`);
-    this.#moves.push(`const h${i} = ${bumped(`a${i}`)};`, `L[e${i} + ${TAG}] = h${i} ^ ${callee.id << GENERATION_BITS};`);
+    this.#moves.push(
+      `const h${i} = ${bumped(`a${i}`)};`,
+      `L[e${i} + ${TAG}] = h${i} ^ ${callee.id << GENERATION_BITS};`,
+    );
     if (!lends) return;
     this.#moves.push(`L[e${i} + ${TYPE}] = t${i} | ${LENT};`);
     this.#restore.push(`L[e${i} + ${TAG}] = a${i} ^ ${callerTag};`, `L[e${i} + ${TYPE}] = t${i};`);
@@ -267,7 +296,10 @@ class ProxyWriter {
 
   // ── results ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Statements after a normal return: all checks, then all copies, then the moves, so that a bad result moves nothing. */
+  /**
+   * Statements after a normal return: all checks, then all copies, then the moves, so that a bad result moves
+   * nothing.
+   */
   #results(): string[] {
     const { result, error } = this.#e.method;
     const errors = error === null ? 0 : Math.min(this.#members(error), RPC_MAX_ERROR);
@@ -280,7 +312,8 @@ class ProxyWriter {
         "}",
       ];
     const phases = { checks: [] as string[], copies: [] as string[], moves: [] as string[] };
-    const values = result.kind === "void" ? [] : result.kind === "value" ? [result.type] : result.fields.map((f) => f.type);
+    const values =
+      result.kind === "void" ? [] : result.kind === "value" ? [result.type] : result.fields.map((f) => f.type);
     const words = resultWords(values);
     values.forEach((type, i) => this.#value(type, i, words[i]!, phases));
     const lines = [...phases.checks, ...phases.copies, ...phases.moves];
@@ -306,7 +339,9 @@ class ProxyWriter {
 
   #ownedByCallee(handle: string, entry: string, key: string): string[] {
     const tests = [
-      ...(this.#omits("owner") ? [] : [`(L[${entry} + ${TAG}] ^ ${handle}) !== ${this.#e.callee.id << GENERATION_BITS}`]),
+      ...(this.#omits("owner")
+        ? []
+        : [`(L[${entry} + ${TAG}] ^ ${handle}) !== ${this.#e.callee.id << GENERATION_BITS}`]),
       ...(this.#omits("type") ? [] : [`L[${entry} + ${TYPE}] !== ${this.#typeId(key)}`]),
     ];
     return [
@@ -347,11 +382,15 @@ class ProxyWriter {
           `if (m${i} > ${type.max}) return badResult("more than ${type.max} bytes");`,
           `if (m${i} > n${i} >>> 0) return ${RpcFault.tooLarge};`,
         );
-        out.copies.push(`try { copyOut(q${i}, L[${from}], m${i}); } catch { return badResult("bytes outside its memory"); }`);
+        out.copies.push(
+          `try { copyOut(q${i}, L[${from}], m${i}); } catch { return badResult("bytes outside its memory"); }`,
+        );
         out.moves.push(`L[${to}] = q${i};`, `L[${to + 1}] = m${i};`);
         return;
       case "enum":
-        out.checks.push(`if (L[${from}] >>> 0 >= ${this.#members(type.name)}) return badResult("no member of ${type.name}");`);
+        out.checks.push(
+          `if (L[${from}] >>> 0 >= ${this.#members(type.name)}) return badResult("no member of ${type.name}");`,
+        );
         out.moves.push(`L[${to}] = L[${from}];`);
         return;
       default:

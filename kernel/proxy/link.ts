@@ -7,10 +7,17 @@
 import type { Capability, Target } from "../capability/table.ts";
 import type { Domain } from "../domain/domain.ts";
 import { KernelError } from "../errors.ts";
-import { clientSignature, exportName, RpcFault, serverSignature, type Interface, type Model } from "../interface/model.ts";
+import {
+  clientSignature,
+  exportName,
+  RpcFault,
+  serverSignature,
+  type Interface,
+  type Model,
+} from "../interface/model.ts";
 import { EDGES, MAX_EDGES } from "../../shared-heap/layout.ts";
 import { generateProxy, PROXY_SCOPE, type Ablation } from "./generate.ts";
-import { Activations, type AsyncEdge } from "./activation.ts";
+import type { Activations, AsyncEdge } from "./activation.ts";
 import { bridge, makeBridge, makeCopier, promising, type BridgeEntry, type Copier } from "./modules.ts";
 
 /** What proxies call back for; all of it is off the hot path. */
@@ -88,7 +95,7 @@ export class EdgeLinker {
   }
 
   dropAll(holder: Domain): void {
-    for (const capability of [...(holder.capabilities?.all() ?? [])]) {
+    for (const capability of Array.from(holder.capabilities?.all() ?? [])) {
       capability.references = 1;
       this.drop(holder, capability);
     }
@@ -225,7 +232,10 @@ export function missingExport(domain: Domain, interface_: Interface): string | n
       (e) => e.startsWith(`${interface_.name}$`) && e.endsWith(`$${method.name}`) && e !== name,
     );
     if (other !== undefined)
-      return `was built against another version of ${interface_.name}: it exports ${other}, this system has ${name}; rebuild it`;
+      return (
+        `was built against another version of ${interface_.name}: it exports ${other}, ` +
+        `this system has ${name}; rebuild it`
+      );
     return domain.admitted?.exports.has(name) === true
       ? `exports ${name} with another signature than the interface has`
       : `does not export ${name}`;

@@ -25,7 +25,11 @@ const name = (text: string): number[] => {
   return [...leb(bytes.length), ...bytes];
 };
 const section = (id: number, content: Bytes): number[] => [id, ...leb(content.length), ...content];
-const functionType = (s: Signature): number[] => [0x60, ...vector(s.params.map((p) => [p])), ...vector(s.results.map((r) => [r]))];
+const functionType = (s: Signature): number[] => [
+  0x60,
+  ...vector(s.params.map((p) => [p])),
+  ...vector(s.results.map((r) => [r])),
+];
 const body = (code: Bytes): number[] => {
   const content = [0, ...code, 0x0b];
   return [...leb(content.length), ...content];
@@ -75,7 +79,10 @@ export function makeProbe(): (never: 0) => void {
   const sum = Array.from({ length: PROBE_VALUES - 1 }, () => 0x6a);
   const module = new WebAssembly.Module(
     assemble(
-      section(1, vector([functionType({ params: [I32], results: [I32] }), functionType({ params: [I32], results: [] })])),
+      section(
+        1,
+        vector([functionType({ params: [I32], results: [I32] }), functionType({ params: [I32], results: [] })]),
+      ),
       section(2, vector([[...name("k"), ...name("never"), 0, 0]])),
       section(3, vector([[1]])),
       section(7, vector([[...name("probe"), 0, 1]])),
@@ -140,7 +147,13 @@ export function makeBridge(entries: readonly BridgeEntry[], refusal = 0): WebAss
   return new WebAssembly.Module(
     assemble(
       section(1, vector([...types, ask])),
-      section(2, vector([...types.map((_, i) => [...name("k"), ...name(`${i}`), 0, ...leb(i)]), [...name("k"), ...name("may"), 0, ...leb(may)]])),
+      section(
+        2,
+        vector([
+          ...types.map((_, i) => [...name("k"), ...name(`${i}`), 0, ...leb(i)]),
+          [...name("k"), ...name("may"), 0, ...leb(may)],
+        ]),
+      ),
       section(3, vector(guarded.map((i) => leb(i)))),
       section(7, vector(exported.map((f, i) => [...name(`${i}`), 0, ...leb(f)]))),
       section(10, vector(guarded.map(guard))),

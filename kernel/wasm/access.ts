@@ -9,12 +9,18 @@
  * largest constant offset of such a run is proven at its first access. The domain is dead either way.
  */
 import {
-  GENERATION_BITS, OBJECT_ADDRESS, OBJECT_BYTES, OBJECT_SHIFT, OBJECT_SIZE, OBJECT_TAG, OBJECTS,
+  GENERATION_BITS,
+  OBJECT_ADDRESS,
+  OBJECT_BYTES,
+  OBJECT_SHIFT,
+  OBJECT_SIZE,
+  OBJECT_TAG,
+  OBJECTS,
 } from "../../shared-heap/layout.ts";
 import { I32, I64 } from "../interface/model.ts";
 import { EMPTY_BLOCK, HAS_MEMORY_INDEX, HEAP_MEMORY, LEDGER_MEMORY } from "./asm.ts";
 import type { LowerContext } from "./context.ts";
-import { Facts, type Fact } from "./facts.ts";
+import type { Facts, Fact } from "./facts.ts";
 import type { Access } from "./intrinsics.ts";
 import { Op } from "./opcodes.ts";
 import type { Writer } from "./writer.ts";
@@ -82,9 +88,7 @@ export class AccessWriter {
   /** Bytes that the straight run of code from here on proves or uses through a local. */
   readonly #lookAhead: (local: number) => number;
 
-  constructor(
-    context: LowerContext, w: Writer, added: Additions, facts: Facts, lookAhead: (local: number) => number,
-  ) {
+  constructor(context: LowerContext, w: Writer, added: Additions, facts: Facts, lookAhead: (local: number) => number) {
     this.#context = context;
     this.#w = w;
     this.#added = added;
@@ -195,7 +199,10 @@ export class AccessWriter {
     this.#w.u8(I64_CONST).s32(0).u8(Op.localSet).u32(fact.size);
     this.#get(handle);
     this.#const(GENERATION_BITS).u8(SHR_U);
-    this.#const(lastRecord / OBJECT_BYTES).u8(LE_U).u8(Op.if).u8(EMPTY_BLOCK);
+    this.#const(lastRecord / OBJECT_BYTES)
+      .u8(LE_U)
+      .u8(Op.if)
+      .u8(EMPTY_BLOCK);
     this.#pushOwner(handle);
     this.#w.u8(EQ).u8(Op.if).u8(EMPTY_BLOCK);
     this.#takeRecord(fact);
@@ -214,7 +221,11 @@ export class AccessWriter {
     this.#const(GENERATION_BITS - OBJECT_SHIFT).u8(SHR_U);
     this.#const(-OBJECT_BYTES).u8(AND).u8(Op.localTee).u32(this.#added.get("record", I32));
     // Tag and address in one load.
-    this.#w.u8(I64_LOAD).u8(3 | HAS_MEMORY_INDEX).u8(LEDGER_MEMORY).u32(OBJECTS + OBJECT_TAG);
+    this.#w
+      .u8(I64_LOAD)
+      .u8(3 | HAS_MEMORY_INDEX)
+      .u8(LEDGER_MEMORY)
+      .u32(OBJECTS + OBJECT_TAG);
     this.#w.u8(Op.localTee).u32(this.#added.get("words", I64)).u8(I32_WRAP);
     this.#get(handle).u8(XOR);
     if (this.#added.has(OWNER)) this.#get(this.#added.get(OWNER, I32));
@@ -224,10 +235,18 @@ export class AccessWriter {
   /** Sets address and size from the record that was looked at last. */
   #takeRecord({ address, size }: Fact): void {
     this.#get(this.#added.get("words", I64));
-    this.#w.u8(I64_CONST).s32((OBJECT_ADDRESS - OBJECT_TAG) * 8).u8(I64_SHR_U).u8(I32_WRAP);
+    this.#w
+      .u8(I64_CONST)
+      .s32((OBJECT_ADDRESS - OBJECT_TAG) * 8)
+      .u8(I64_SHR_U)
+      .u8(I32_WRAP);
     this.#w.u8(Op.localSet).u32(address);
     this.#get(this.#added.get("record", I32));
-    this.#w.u8(I64_LOAD_32_U).u8(2 | HAS_MEMORY_INDEX).u8(LEDGER_MEMORY).u32(OBJECTS + OBJECT_SIZE);
+    this.#w
+      .u8(I64_LOAD_32_U)
+      .u8(2 | HAS_MEMORY_INDEX)
+      .u8(LEDGER_MEMORY)
+      .u32(OBJECTS + OBJECT_SIZE);
     this.#w.u8(Op.localSet).u32(size);
   }
 }

@@ -104,8 +104,16 @@ describe("refused", () => {
     ["malformed", "no end", [0, 0x02, 0x40, 0x0b]],
     ["malformed", "truncated immediate", [0, 0x43, 0, 0]],
     ["too-large", "locals", [1, 0xa0, 0x8d, 0x06, 0x7f, 0x0b]],
-    ["too-large", "nesting", [0, ...Array(5000).fill([0x02, 0x40]).flat(), ...Array(5000).fill(0x0b), 0x0b]],
-    ["too-large", "branches × locals", [1, 0x80, 0x80, 2, 0x7f, ...Array(200).fill([0x03, 0x40, 0x0b]).flat(), 0x0b]],
+    [
+      "too-large",
+      "nesting",
+      [0, ...Array.from({ length: 5000 }, () => [0x02, 0x40]).flat(), ...Array(5000).fill(0x0b), 0x0b],
+    ],
+    [
+      "too-large",
+      "branches × locals",
+      [1, 0x80, 0x80, 2, 0x7f, ...Array.from({ length: 200 }, () => [0x03, 0x40, 0x0b]).flat(), 0x0b],
+    ],
     ["too-large", "body", [0, ...Array(270_000).fill(0x01), 0x0b]],
   ];
   test.each(bodies)("%s: %s", (code, _, body) => {
@@ -117,8 +125,15 @@ describe("refused", () => {
     const head = [...bytes.subarray(0, 8)];
     const type = [1, 4, 1, 0x60, 0, 0];
     const bad: number[][] = [
-      [...head, ...type, ...type], [...head, 3, 1, 0, ...type], [...head, 1, 5, 1, 0x60, 0, 0, 0], [...head, 14, 0],
-      [...head, ...type, 3, 2, 1, 0], [...head, 1, 0x80], [...head, 1, 100, 1], [0, 0x61, 0x73, 0x6d, 2, 0, 0, 0], [],
+      [...head, ...type, ...type],
+      [...head, 3, 1, 0, ...type],
+      [...head, 1, 5, 1, 0x60, 0, 0, 0],
+      [...head, 14, 0],
+      [...head, ...type, 3, 2, 1, 0],
+      [...head, 1, 0x80],
+      [...head, 1, 100, 1],
+      [0, 0x61, 0x73, 0x6d, 2, 0, 0, 0],
+      [],
     ];
     for (const b of bad) expect([b, refusal(Uint8Array.from(b)).code]).toEqual([b, "malformed"]);
     for (let n = 9; n < bytes.length; n++) {
@@ -162,20 +177,32 @@ describe("admitted", () => {
   });
 
   test("what a lowered module imports and exports", () => {
-    const a = admit(wat(`(module ${ENV} ${LOAD} (memory (export "memory") 1 100) (table (export "t") 3 funcref)
+    const a = admit(
+      wat(`(module ${ENV} ${LOAD} (memory (export "memory") 1 100) (table (export "t") 3 funcref)
       (global (export "g") (mut i32) (i32.const 7)) (global $h (mut i32) (i32.const 8))
       (func (export "f") (param i32) (result i32) (drop (call $l (local.get 0) (i32.const 0)))
-        (global.set $h (call $f (local.get 0))) (global.get $h)))`), POLICY, OPTIONS);
+        (global.set $h (call $f (local.get 0))) (global.get $h)))`),
+      POLICY,
+      OPTIONS,
+    );
     const module = new WebAssembly.Module(a.bytes);
     expect(WebAssembly.Module.imports(module).map((i) => `${i.module}.${i.name}:${i.kind}`)).toEqual([
-      "env.f:function", "heap.load_i32:function", "env.memory:memory", "samara.heap:memory", "samara.ledger:memory",
+      "env.f:function",
+      "heap.load_i32:function",
+      "env.memory:memory",
+      "samara.heap:memory",
+      "samara.ledger:memory",
     ]);
     expect(WebAssembly.Module.exports(module).map((e) => `${e.name}:${e.kind}`)).toEqual([
-      "f:function", `${EXPORT_OWNER}:global`, `${EXPORT_RECORD}:global`, `${EXPORT_CAPS}:table`,
+      "f:function",
+      `${EXPORT_OWNER}:global`,
+      `${EXPORT_RECORD}:global`,
+      `${EXPORT_CAPS}:table`,
     ]);
     expect(a.memory).toEqual({ initial: 1, maximum: 4 });
     expect(a.imports).toEqual([
-      { module: "env", name: "f", lowered: false }, { module: "heap", name: "load_i32", lowered: true },
+      { module: "env", name: "f", lowered: false },
+      { module: "heap", name: "load_i32", lowered: true },
     ]);
     expect(a.exports).toEqual(new Map([["f", { params: [0x7f], results: [0x7f] }]]));
     const world = new World();

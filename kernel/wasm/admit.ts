@@ -11,7 +11,13 @@ import { i32, u32 } from "./asm.ts";
 import { LowerContext } from "./context.ts";
 import { AdmissionError } from "./errors.ts";
 import {
-  CAP_TABLE_SIZE, EXPORT_CAPS, EXPORT_OWNER, EXPORT_RECORD, IMPORT_HEAP, IMPORT_KERNEL, IMPORT_LEDGER,
+  CAP_TABLE_SIZE,
+  EXPORT_CAPS,
+  EXPORT_OWNER,
+  EXPORT_RECORD,
+  IMPORT_HEAP,
+  IMPORT_KERNEL,
+  IMPORT_LEDGER,
 } from "./intrinsics.ts";
 import { MAX_MEMORY_PAGES } from "./limits.ts";
 import { BodyLowerer } from "./lower.ts";
@@ -63,8 +69,8 @@ export function admit(bytes: Uint8Array, policy: Policy, options: LowerOptions):
 /** V8's own words for why a module does not validate. */
 function reason(bytes: Uint8Array): string {
   try {
-    new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>);
-    return "refused by the engine";
+    const module = new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>);
+    return `refused, but ${String(module)} was made of it`;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -83,33 +89,45 @@ function clampMemory(m: Module, policy: Policy): Admitted["memory"] {
 // ── assembling ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function assemble(
-  context: LowerContext, code: Writer, memory: Admitted["memory"], options: LowerOptions,
+  context: LowerContext,
+  code: Writer,
+  memory: Admitted["memory"],
+  options: LowerOptions,
 ): Uint8Array<ArrayBuffer> {
   const { m, addedTypes, addedFunctions } = context;
   const out = new Writer(code.length + m.bytes.length + 4096).range(m.bytes, 0, 8);
   for (const { locals, body } of addedFunctions) {
     const declaration = locals > 0 ? [1, ...u32(locals), I32] : [0];
-    code.u32(declaration.length + body.length).bytes(declaration).bytes(body);
+    code
+      .u32(declaration.length + body.length)
+      .bytes(declaration)
+      .bytes(body);
   }
   const sections: Readonly<Record<number, () => void>> = {
     [Section.type]: () => extend(out, m, Section.type, addedTypes.length, (w) => addedTypes.forEach((t) => type(w, t))),
     [Section.import]: () => section(out, Section.import, importSection(m, memory, options)),
-    [Section.function]: () => extend(out, m, Section.function, addedFunctions.length, (w) => {
-      for (const added of addedFunctions) w.u32(added.type);
-    }),
-    [Section.table]: () => extend(out, m, Section.table, 1, (w) => {
-      w.u8(FUNCREF).u8(WITH_MAXIMUM).u32(CAP_TABLE_SIZE).u32(CAP_TABLE_SIZE);
-    }),
-    [Section.global]: () => extend(out, m, Section.global, 2, (w) => {
-      for (let i = 0; i < 2; i++) w.u8(I32).u8(1).bytes(i32(0)).u8(Op.end);
-    }),
+    [Section.function]: () =>
+      extend(out, m, Section.function, addedFunctions.length, (w) => {
+        for (const added of addedFunctions) w.u32(added.type);
+      }),
+    [Section.table]: () =>
+      extend(out, m, Section.table, 1, (w) => {
+        w.u8(FUNCREF).u8(WITH_MAXIMUM).u32(CAP_TABLE_SIZE).u32(CAP_TABLE_SIZE);
+      }),
+    [Section.global]: () =>
+      extend(out, m, Section.global, 2, (w) => {
+        for (let i = 0; i < 2; i++) w.u8(I32).u8(1).bytes(i32(0)).u8(Op.end);
+      }),
     [Section.export]: () => section(out, Section.export, exportSection(context)),
     [Section.code]: () => {
       const count = m.bodies.length / 2 + addedFunctions.length;
       if (count === 0) return;
       section(out, Section.custom, hintSection(context));
       const counter = u32(count);
-      out.u8(Section.code).u32(counter.length + code.length).bytes(counter);
+      out
+        .u8(Section.code)
+        .u32(counter.length + code.length)
+        .bytes(counter);
       context.offsets.shift(0, out.length);
       out.bytes(code.view());
     },
@@ -149,7 +167,10 @@ function importSection(m: Module, memory: Admitted["memory"], options: LowerOpti
   for (const { module, name, type: index } of m.imports) w.name(module).name(name).u8(KIND.function).u32(index);
   const own = memory ?? { initial: 0, maximum: 0 };
   w.name("env").name("memory").u8(KIND.memory).u8(WITH_MAXIMUM).u32(own.initial).u32(own.maximum);
-  for (const [name, pages] of [[IMPORT_HEAP, options.heapPages], [IMPORT_LEDGER, options.ledgerPages]] as const) {
+  for (const [name, pages] of [
+    [IMPORT_HEAP, options.heapPages],
+    [IMPORT_LEDGER, options.ledgerPages],
+  ] as const) {
     w.name(IMPORT_KERNEL).name(name).u8(KIND.memory).u8(SHARED_WITH_MAXIMUM).u32(pages).u32(pages);
   }
   return w;

@@ -34,7 +34,9 @@ export const get = (local: number): Code => [Op.localGet, ...u32(local)];
 export const set = (local: number, value: Code): Code => [...value, Op.localSet, ...u32(local)];
 export const globalGet = (global: number): Code => [Op.globalGet, ...u32(global)];
 
-const binary = (op: number) => (a: Code, b: Code): Code => [...a, ...b, op];
+const binary =
+  (op: number) =>
+  (a: Code, b: Code): Code => [...a, ...b, op];
 export const eqz = (a: Code): Code => [...a, 0x45];
 export const eq = binary(0x46);
 export const ne = binary(0x47);
@@ -55,22 +57,33 @@ const access = (op: number, memory: number, offset: number): Code =>
   memory === 0 ? [op, 2, ...u32(offset)] : [op, 2 | HAS_MEMORY_INDEX, memory, ...u32(offset)];
 /** i32 load and store; an address that is not inside the memory traps. */
 export const load = (memory: number, address: Code, offset = 0): Code => [
-  ...address, ...access(Op.i32Load, memory, offset),
+  ...address,
+  ...access(Op.i32Load, memory, offset),
 ];
 export const store = (memory: number, address: Code, value: Code, offset = 0): Code => [
-  ...address, ...value, ...access(Op.i32Store, memory, offset),
+  ...address,
+  ...value,
+  ...access(Op.i32Store, memory, offset),
 ];
 export const ledger = (address: Code, offset: number): Code => load(LEDGER_MEMORY, address, offset);
 export const setLedger = (address: Code, offset: number, value: Code): Code =>
   store(LEDGER_MEMORY, address, value, offset);
 
 export const when = (condition: Code, then: Code, otherwise: Code = []): Code => [
-  ...condition, Op.if, EMPTY_BLOCK, ...then, ...(otherwise.length > 0 ? [Op.else, ...otherwise] : []), Op.end,
+  ...condition,
+  Op.if,
+  EMPTY_BLOCK,
+  ...then,
+  ...(otherwise.length > 0 ? [Op.else, ...otherwise] : []),
+  Op.end,
 ];
 export const trapIf = (condition: Code): Code => when(condition, [Op.unreachable]);
 /** Repeats `body` while `condition` holds before it. */
 export const whileLoop = (condition: Code, body: Code): Code => [
-  Op.loop, EMPTY_BLOCK, ...when(condition, [...body, Op.br, 1]), Op.end,
+  Op.loop,
+  EMPTY_BLOCK,
+  ...when(condition, [...body, Op.br, 1]),
+  Op.end,
 ];
 export const call = (index: number, ...args: Code[]): Code => [...args.flat(), Op.call, ...u32(index)];
 export const returns = (value: Code): Code => [...value, Op.return];

@@ -7,8 +7,8 @@ import { importKey, type Policy } from "./policy.ts";
 
 /** One function that returns 7, and a memory. */
 const MODULE = Uint8Array.from([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 127, 3, 2, 1, 0, 5, 3, 1, 0, 1, 7, 5, 1, 1, 102, 0, 0, 10, 6, 1, 4, 0, 65,
-  7, 11,
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 127, 3, 2, 1, 0, 5, 3, 1, 0, 1, 7, 5, 1, 1, 102, 0, 0, 10, 6, 1, 4, 0,
+  65, 7, 11,
 ]);
 const POLICY: Policy = { functions: new Map(), methods: new Map(), maxPages: 4 };
 const OPTIONS = { heapPages: 1, ledgerPages: 1 };

@@ -47,7 +47,11 @@ export class LowerContext {
   readonly hints = new Writer(1024);
   hintedFunctions = 0;
   readonly stats: { -readonly [K in keyof LowerStats]: number } = {
-    sites: 0, ownerChecks: 0, boundChecks: 0, elided: 0, ticks: 0,
+    sites: 0,
+    ownerChecks: 0,
+    boundChecks: 0,
+    elided: 0,
+    ticks: 0,
   };
   readonly #types = new Map<string, number>();
   readonly #functions = new Map<string, number>();
@@ -72,7 +76,11 @@ export class LowerContext {
     if (places.length === 0) return;
     this.hintedFunctions++;
     this.hints.u32(index).u32(places.length);
-    for (const place of places) this.hints.u32(before + place).u8(1).u8(0);
+    for (const place of places)
+      this.hints
+        .u32(before + place)
+        .u8(1)
+        .u8(0);
   }
 
   /** Index of a function type among the added ones. */

@@ -2,7 +2,14 @@
 import { describe, expect, test } from "vitest";
 import { ME, OTHER, outcome, World } from "../../test/wasm/harness.ts";
 import {
-  LENT, OBJECT_ADDRESS, OBJECT_LINK, OBJECT_SIZE, OBJECT_SLOT, OBJECT_TAG, OBJECT_TYPE, OWNER_CONTAINED,
+  LENT,
+  OBJECT_ADDRESS,
+  OBJECT_LINK,
+  OBJECT_SIZE,
+  OBJECT_SLOT,
+  OBJECT_TAG,
+  OBJECT_TYPE,
+  OWNER_CONTAINED,
 } from "../../shared-heap/layout.ts";
 import { HEAP, type Helper } from "./intrinsics.ts";
 
@@ -17,8 +24,10 @@ const shape = ({ params, results }: Helper): string => `${list("param", params)}
 const TEXT = `(module
   ${HELPERS.map(([name, i]) => `(import "heap" "${name}" (func $${name} ${shape(i)}))`).join("\n")}
   (memory 1)
-  ${HELPERS.map(([name, i]) => `(func (export "${name}") ${shape(i)}
-    (call $${name} ${i.params.map((_, p) => `(local.get ${p})`).join(" ")}))`).join("\n")})`;
+  ${HELPERS.map(
+    ([name, i]) => `(func (export "${name}") ${shape(i)}
+    (call $${name} ${i.params.map((_, p) => `(local.get ${p})`).join(" ")}))`,
+  ).join("\n")})`;
 
 function setUp() {
   const world = new World();
@@ -209,16 +218,18 @@ describe("containers against a model", () => {
       const pointer = pick(12) === 0 ? 65532 : pick(100) * 4;
       for (let k = 0; k < count; k++) if (pick(3) > 0) lab.words[(pointer >> 2) + k] = handle();
       model.expected.clear();
-      const [want, got] = ([
-        () => [model.put(a, b, slot), outcome(() => x["put"]!(a, b, slot))],
-        () => [model.take(b, slot), outcome(() => x["take"]!(b, slot))],
-        () => [model.has(b, slot), outcome(() => x["has"]!(b, slot))],
-        () => [model.push(a, b), outcome(() => x["push"]!(a, b))],
-        () => [model.pop(b), outcome(() => x["pop"]!(b))],
-        () => [model.len(b), outcome(() => x["len"]!(b))],
-        () => [model.pushN(pointer, count, b), outcome(() => x["push_n"]!(pointer, count, b))],
-        () => [model.popN(pointer, count, b), outcome(() => x["pop_n"]!(pointer, count, b))],
-      ] as const)[pick(8)]!();
+      const [want, got] = (
+        [
+          () => [model.put(a, b, slot), outcome(() => x["put"]!(a, b, slot))],
+          () => [model.take(b, slot), outcome(() => x["take"]!(b, slot))],
+          () => [model.has(b, slot), outcome(() => x["has"]!(b, slot))],
+          () => [model.push(a, b), outcome(() => x["push"]!(a, b))],
+          () => [model.pop(b), outcome(() => x["pop"]!(b))],
+          () => [model.len(b), outcome(() => x["len"]!(b))],
+          () => [model.pushN(pointer, count, b), outcome(() => x["push_n"]!(pointer, count, b))],
+          () => [model.popN(pointer, count, b), outcome(() => x["pop_n"]!(pointer, count, b))],
+        ] as const
+      )[pick(8)]!();
       expect(got).toBe(want);
       model.verify();
     }
@@ -258,7 +269,13 @@ describe("peek", () => {
     expect(x["peek_u16"]!(r, 0, 11)).toBe(0x1010);
     expect(x["peek_i32"]!(r, 0, 9)).toBe(0x10101010);
     expect(x["peek_i64"]!(r, 0, 5)).toBe(0x1010101010101010n);
-    const outside = [["peek_u8", 13], ["peek_u16", 12], ["peek_i32", 10], ["peek_i64", 6], ["peek_u8", -1]] as const;
+    const outside = [
+      ["peek_u8", 13],
+      ["peek_u16", 12],
+      ["peek_i32", 10],
+      ["peek_i64", 6],
+      ["peek_u8", -1],
+    ] as const;
     for (const [name, offset] of outside) {
       expect(outcome(() => x[name]!(r, 0, offset))).toBe("trap");
     }
@@ -291,7 +308,11 @@ describe("bytes", () => {
   });
 
   test.each([
-    [0, 0, 0], [0, 10, 0], [5, 100_000, 3], [65536 * 2 - 1, 65537, 0], [65536 * 3 - 4, 4, 199_996],
+    [0, 0, 0],
+    [0, 10, 0],
+    [5, 100_000, 3],
+    [65536 * 2 - 1, 65537, 0],
+    [65536 * 3 - 4, 4, 199_996],
   ])("copy_in(%i, %i) and copy_out at %i", (pointer, length, offset) => {
     const text = TEXT.replace("(memory 1)", "(memory 3)");
     const world = new World();
@@ -316,13 +337,29 @@ describe("bytes", () => {
     bytes.fill(7);
     world.bytes.fill(8);
     const calls: [string, number[]][] = [
-      ["copy_in", [0, 101, h, 0]], ["copy_in", [0, 1, h, 100]], ["copy_in", [0, -1, h, 1]], ["copy_in", [0, 2, h, -1]],
-      ["copy_in", [65530, 7, h, 0]], ["copy_in", [-4, 8, h, 0]], ["copy_in", [0, 70_000, big, 0]],
-      ["copy_in", [0, 4, theirs, 0]], ["copy_out", [65530, 7, h, 0]], ["copy_out", [0, 101, h, 0]],
-      ["copy_out", [0, 70_000, big, 0]], ["copy_out", [0, 4, theirs, 0]], ["copy_out", [0, 0, h, 101]],
-      ["fill", [1, 101, h, 0]], ["fill", [1, -1, h, 2]], ["fill", [1, 4, theirs, 0]], ["fill", [1, 0, h, -1]],
-      ["copy", [h, 0, 101, big, 0]], ["copy", [big, 0, 101, h, 0]], ["copy", [theirs, 0, 1, h, 0]],
-      ["copy", [h, 0, 1, theirs, 0]], ["copy", [h, 99, 2, h, 0]], ["copy", [h, -1, 2, h, 0]],
+      ["copy_in", [0, 101, h, 0]],
+      ["copy_in", [0, 1, h, 100]],
+      ["copy_in", [0, -1, h, 1]],
+      ["copy_in", [0, 2, h, -1]],
+      ["copy_in", [65530, 7, h, 0]],
+      ["copy_in", [-4, 8, h, 0]],
+      ["copy_in", [0, 70_000, big, 0]],
+      ["copy_in", [0, 4, theirs, 0]],
+      ["copy_out", [65530, 7, h, 0]],
+      ["copy_out", [0, 101, h, 0]],
+      ["copy_out", [0, 70_000, big, 0]],
+      ["copy_out", [0, 4, theirs, 0]],
+      ["copy_out", [0, 0, h, 101]],
+      ["fill", [1, 101, h, 0]],
+      ["fill", [1, -1, h, 2]],
+      ["fill", [1, 4, theirs, 0]],
+      ["fill", [1, 0, h, -1]],
+      ["copy", [h, 0, 101, big, 0]],
+      ["copy", [big, 0, 101, h, 0]],
+      ["copy", [theirs, 0, 1, h, 0]],
+      ["copy", [h, 0, 1, theirs, 0]],
+      ["copy", [h, 99, 2, h, 0]],
+      ["copy", [h, -1, 2, h, 0]],
     ];
     for (const [name, args] of calls) {
       expect([name, args, outcome(() => x[name]!(...args))]).toEqual([name, args, "trap"]);
@@ -332,15 +369,21 @@ describe("bytes", () => {
     x["copy"]!(h, 100, 0, h, 100);
   });
 
-  test.each([[0, 1], [1, 0], [0, 70_000], [70_000, 0], [3, 65_539], [0, 0]])(
-    "copy inside one object, from %i to %i, is exact", (from, to) => {
-      const { world, exports: x } = setUp();
-      const h = world.object(250_000);
-      const at = world.address(h);
-      const object = world.bytes.subarray(at, at + world.get(h, OBJECT_SIZE));
-      object.forEach((_, i) => (object[i] = (i * 31) >> 3));
-      const want = object.slice().copyWithin(to, from, from + 150_000);
-      x["copy"]!(h, from, 150_000, h, to);
-      expect(Buffer.compare(object, want)).toBe(0);
-    });
+  test.each([
+    [0, 1],
+    [1, 0],
+    [0, 70_000],
+    [70_000, 0],
+    [3, 65_539],
+    [0, 0],
+  ])("copy inside one object, from %i to %i, is exact", (from, to) => {
+    const { world, exports: x } = setUp();
+    const h = world.object(250_000);
+    const at = world.address(h);
+    const object = world.bytes.subarray(at, at + world.get(h, OBJECT_SIZE));
+    object.forEach((_, i) => (object[i] = (i * 31) >> 3));
+    const want = object.slice().copyWithin(to, from, from + 150_000);
+    x["copy"]!(h, from, 150_000, h, to);
+    expect(Buffer.compare(object, want)).toBe(0);
+  });
 });

@@ -6,14 +6,58 @@
  * records are trusted: only this code, the proxies and the kernel write them.
  */
 import {
-  FIRST_HANDLE, GENERATION_BITS, GENERATION_MASK, LENT, OBJECT_ADDRESS, OBJECT_LINK, OBJECT_SHIFT, OBJECT_SIZE,
-  OBJECT_SLOT, OBJECT_TAG, OBJECT_TYPE, OBJECTS, OWNER_CONTAINED, TYPE_ELEMENT, TYPE_KIND, TYPE_MASK, TYPE_SHIFT,
-  TYPE_SLOTS, TypeKind, TYPES,
+  FIRST_HANDLE,
+  GENERATION_BITS,
+  GENERATION_MASK,
+  LENT,
+  OBJECT_ADDRESS,
+  OBJECT_LINK,
+  OBJECT_SHIFT,
+  OBJECT_SIZE,
+  OBJECT_SLOT,
+  OBJECT_TAG,
+  OBJECT_TYPE,
+  OBJECTS,
+  OWNER_CONTAINED,
+  TYPE_ELEMENT,
+  TYPE_KIND,
+  TYPE_MASK,
+  TYPE_SHIFT,
+  TYPE_SLOTS,
+  TypeKind,
+  TYPES,
 } from "../../shared-heap/layout.ts";
 import { I32, type Signature } from "../interface/model.ts";
 import {
-  add, and, call, eq, eqz, geU, get, globalGet, gtU, HEAP_MEMORY, i32, ledger, load, ltS, ltU, ne, or, returns, set,
-  setLedger, shl, shrU, store, sub, trapIf, when, whileLoop, xor, type Code,
+  add,
+  and,
+  call,
+  eq,
+  eqz,
+  geU,
+  get,
+  globalGet,
+  gtU,
+  HEAP_MEMORY,
+  i32,
+  ledger,
+  load,
+  ltS,
+  ltU,
+  ne,
+  or,
+  returns,
+  set,
+  setLedger,
+  shl,
+  shrU,
+  store,
+  sub,
+  trapIf,
+  when,
+  whileLoop,
+  xor,
+  type Code,
 } from "./asm.ts";
 import type { BulkInstruction } from "./bulk.ts";
 import { Bulk, Op } from "./opcodes.ts";
@@ -65,7 +109,9 @@ class HelperBuilder {
 
   finish(results: number, body: Code): HelperCode {
     return {
-      params: Array<number>(this.params).fill(I32), results: Array<number>(results).fill(I32), locals: this.#locals,
+      params: Array<number>(this.params).fill(I32),
+      results: Array<number>(results).fill(I32),
+      locals: this.#locals,
       body: [...body, Op.end],
     };
   }
@@ -80,8 +126,8 @@ class HelperBuilder {
 
   /** Traps unless `offset + length <= size`, without wrap-around. */
   inBounds(record: number, offset: Code, length: Code): Code {
-    const size = field(record, OBJECT_SIZE);
-    return trapIf(or(gtU(length, size), gtU(offset, sub(size, length))));
+    const bytes = field(record, OBJECT_SIZE);
+    return trapIf(or(gtU(length, bytes), gtU(offset, sub(bytes, length))));
   }
 
   /** A container's type record in a new local, after a check that the container is owned. */
@@ -225,7 +271,11 @@ function push(context: HelperContext): HelperCode {
   const d = deque(b, get(1), true);
   const one = pushOne(b, d, get(0), get(1));
   return b.finish(1, [
-    ...d.code, ...one.check, ...when(geU(get(d.length), get(d.slots)), returns(i32(0))), ...one.move, ...i32(1),
+    ...d.code,
+    ...one.check,
+    ...when(geU(get(d.length), get(d.slots)), returns(i32(0))),
+    ...one.move,
+    ...i32(1),
   ]);
 }
 
@@ -270,7 +320,10 @@ function pop(context: HelperContext): HelperCode {
   const d = deque(b, get(0), true);
   const fresh = b.local();
   return b.finish(1, [
-    ...d.code, ...when(eqz(get(d.length)), returns(i32(0))), ...popOne(b, d, fresh, []), ...get(fresh),
+    ...d.code,
+    ...when(eqz(get(d.length)), returns(i32(0))),
+    ...popOne(b, d, fresh, []),
+    ...get(fresh),
   ]);
 }
 
@@ -355,9 +408,7 @@ function copy(context: HelperContext): HelperCode {
     ...b.owned(to, target),
     ...b.inBounds(source, fromOffset, length),
     ...b.inBounds(target, toOffset, length),
-    ...call(
-      bulk, add(field(target, OBJECT_ADDRESS), toOffset), add(field(source, OBJECT_ADDRESS), fromOffset), length,
-    ),
+    ...call(bulk, add(field(target, OBJECT_ADDRESS), toOffset), add(field(source, OBJECT_ADDRESS), fromOffset), length),
   ]);
 }
 
@@ -375,8 +426,17 @@ function fill(context: HelperContext): HelperCode {
 
 /** One maker per helper intrinsic, and the one behind `peek_*`. */
 export const HELPERS: Readonly<Record<string, (context: HelperContext) => HelperCode>> = {
-  size, put, take, has, push, pop, len, copy, fill,
-  push_n: pushN, pop_n: popN,
+  size,
+  put,
+  take,
+  has,
+  push,
+  pop,
+  len,
+  copy,
+  fill,
+  push_n: pushN,
+  pop_n: popN,
   copy_in: (context) => copyPrivate(context, true),
   copy_out: (context) => copyPrivate(context, false),
   [PEEK_ADDRESS]: peekAddress,

@@ -34,17 +34,35 @@ export interface ReturnWord extends Signature {
 export type Intrinsic = Access | Helper | ReturnWord;
 
 const load = (width: number, op: number, type: number): Access => ({
-  kind: "load", width, op, type, params: [I32, I32], results: [type],
+  kind: "load",
+  width,
+  op,
+  type,
+  params: [I32, I32],
+  results: [type],
 });
 const store = (width: number, op: number, type: number): Access => ({
-  kind: "store", width, op, type, params: [type, I32, I32], results: [],
+  kind: "store",
+  width,
+  op,
+  type,
+  params: [type, I32, I32],
+  results: [],
 });
 /** `peek(container, slot, offset)` reads the contained object in place; the container may be owned or borrowed. */
 const peek = (width: number, op: number, type: number): Access => ({
-  kind: "peek", width, op, type, params: [I32, I32, I32], results: [type],
+  kind: "peek",
+  width,
+  op,
+  type,
+  params: [I32, I32, I32],
+  results: [type],
 });
 const helper = (params: number[], results: number[], keepsFacts = false): Helper => ({
-  kind: "helper", params, results, keepsFacts,
+  kind: "helper",
+  params,
+  results,
+  keepsFacts,
 });
 
 /** Import module `heap`. */
@@ -96,10 +114,18 @@ export const HEAP: Readonly<Record<string, Access | Helper>> = {
 };
 
 const get = (index: number, type: number): ReturnWord => ({
-  kind: "return-get", index, type, params: [], results: [type],
+  kind: "return-get",
+  index,
+  type,
+  params: [],
+  results: [type],
 });
 const set = (index: number, type: number): ReturnWord => ({
-  kind: "return-set", index, type, params: [type], results: [],
+  kind: "return-set",
+  index,
+  type,
+  params: [type],
+  results: [],
 });
 const WORDS = [0, 1, 2, 3, 4, 5, 6, 7];
 

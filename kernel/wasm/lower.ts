@@ -229,8 +229,12 @@ export class BodyLowerer {
       const { params, results } = this.#context.m.types[this.#context.m.functions[r.a]!]!;
       const type = this.#context.type({ params: params.slice(0, -1), results });
       // The capability is the last parameter; it becomes the slot of its method.
-      w.u8(Op.i32Const).s32(1 - FIRST_HANDLE + target.index).u8(0x6a);
-      w.u8(tail ? Op.returnCallIndirect : Op.callIndirect).u32(type).u32(this.#context.caps);
+      w.u8(Op.i32Const)
+        .s32(1 - FIRST_HANDLE + target.index)
+        .u8(0x6a);
+      w.u8(tail ? Op.returnCallIndirect : Op.callIndirect)
+        .u32(type)
+        .u32(this.#context.caps);
       return;
     }
     const { intrinsic, name } = target;
@@ -299,7 +303,10 @@ export class BodyLowerer {
     w.u8(Op.globalGet).u32(this.#context.record);
     if (!get) w.u8(Op.localGet).u32(value);
     const op = RETURN_OPS[word.type]!;
-    w.u8(get ? op.get : op.set).u8(2 | HAS_MEMORY_INDEX).u8(LEDGER_MEMORY).u32(DOMAIN_RETURN + 4 * word.index);
+    w.u8(get ? op.get : op.set)
+      .u8(2 | HAS_MEMORY_INDEX)
+      .u8(LEDGER_MEMORY)
+      .u32(DOMAIN_RETURN + 4 * word.index);
   }
 
   /**

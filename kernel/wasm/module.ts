@@ -9,15 +9,39 @@ import type { Signature } from "../interface/model.ts";
 import { AdmissionError } from "./errors.ts";
 import { RESERVED_PREFIX } from "./intrinsics.ts";
 import {
-  MAX_BODY_BYTES, MAX_ELEMENT_ENTRIES, MAX_EXPORTS, MAX_FUNCTIONS, MAX_GLOBALS, MAX_IMPORTS, MAX_MEMORY_PAGES,
-  MAX_MODULE_BYTES, MAX_PARAMS, MAX_RESULTS, MAX_SEGMENTS, MAX_TABLE_ELEMENTS, MAX_TABLES, MAX_TYPES,
+  MAX_BODY_BYTES,
+  MAX_ELEMENT_ENTRIES,
+  MAX_EXPORTS,
+  MAX_FUNCTIONS,
+  MAX_GLOBALS,
+  MAX_IMPORTS,
+  MAX_MEMORY_PAGES,
+  MAX_MODULE_BYTES,
+  MAX_PARAMS,
+  MAX_RESULTS,
+  MAX_SEGMENTS,
+  MAX_TABLE_ELEMENTS,
+  MAX_TABLES,
+  MAX_TYPES,
 } from "./limits.ts";
 import { Op } from "./opcodes.ts";
 import { Reader } from "./reader.ts";
 
 export const Section = {
-  custom: 0, type: 1, import: 2, function: 3, table: 4, memory: 5, global: 6, export: 7, start: 8, element: 9,
-  code: 10, data: 11, dataCount: 12, tag: 13,
+  custom: 0,
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  memory: 5,
+  global: 6,
+  export: 7,
+  start: 8,
+  element: 9,
+  code: 10,
+  data: 11,
+  dataCount: 12,
+  tag: 13,
 } as const;
 /** Sections in the order in which they must come. */
 export const SECTION_ORDER: readonly number[] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
@@ -67,8 +91,18 @@ export function parseModule(bytes: Uint8Array): Module {
     if (r.u8() !== byte) r.fail("malformed", "not a WebAssembly module, version 1", r.pos - 1);
   }
   const m: Module = {
-    bytes, sections: new Map(), types: [], imports: [], functions: [], memory: null, tables: [], globals: 0,
-    exports: new Map(), bodies: new Uint32Array(0), names: null, escape: null,
+    bytes,
+    sections: new Map(),
+    types: [],
+    imports: [],
+    functions: [],
+    memory: null,
+    tables: [],
+    globals: 0,
+    exports: new Map(),
+    bodies: new Uint32Array(0),
+    names: null,
+    escape: null,
   };
   let last = -1;
   while (r.pos < r.end) {

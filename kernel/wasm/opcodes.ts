@@ -7,8 +7,24 @@
 
 /** How to read what follows an opcode. */
 export const Immediate = {
-  unknown: 0, forbidden: 1, none: 2, index: 3, memory: 4, block: 5, twoIndices: 6, memoryIndex: 7, i32: 8, i64: 9,
-  f32: 10, f64: 11, brTable: 12, selectTypes: 13, heapType: 14, bulk: 15, simd: 16, atomic: 17,
+  unknown: 0,
+  forbidden: 1,
+  none: 2,
+  index: 3,
+  memory: 4,
+  block: 5,
+  twoIndices: 6,
+  memoryIndex: 7,
+  i32: 8,
+  i64: 9,
+  f32: 10,
+  f64: 11,
+  brTable: 12,
+  selectTypes: 13,
+  heapType: 14,
+  bulk: 15,
+  simd: 16,
+  atomic: 17,
 } as const;
 
 export const IMMEDIATE = new Uint8Array(256);
@@ -17,16 +33,47 @@ export const POPS = new Uint8Array(256).fill(0xff);
 export const PUSHES = new Uint8Array(256);
 
 export const Op = {
-  unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, brIf: 0x0d, brTable: 0x0e,
-  return: 0x0f, call: 0x10, callIndirect: 0x11, returnCall: 0x12, returnCallIndirect: 0x13, drop: 0x1a,
-  localGet: 0x20, localSet: 0x21, localTee: 0x22, globalGet: 0x23, i32Load: 0x28, i32Store: 0x36, i32Const: 0x41,
-  refNull: 0xd0, refFunc: 0xd2, bulk: 0xfc, simd: 0xfd, atomic: 0xfe,
+  unreachable: 0x00,
+  block: 0x02,
+  loop: 0x03,
+  if: 0x04,
+  else: 0x05,
+  end: 0x0b,
+  br: 0x0c,
+  brIf: 0x0d,
+  brTable: 0x0e,
+  return: 0x0f,
+  call: 0x10,
+  callIndirect: 0x11,
+  returnCall: 0x12,
+  returnCallIndirect: 0x13,
+  drop: 0x1a,
+  localGet: 0x20,
+  localSet: 0x21,
+  localTee: 0x22,
+  globalGet: 0x23,
+  i32Load: 0x28,
+  i32Store: 0x36,
+  i32Const: 0x41,
+  refNull: 0xd0,
+  refFunc: 0xd2,
+  bulk: 0xfc,
+  simd: 0xfd,
+  atomic: 0xfe,
 } as const;
 
 /** Instructions behind the prefix 0xfc. */
 export const Bulk = {
-  memoryInit: 8, dataDrop: 9, memoryCopy: 10, memoryFill: 11, tableInit: 12, elemDrop: 13, tableCopy: 14,
-  tableGrow: 15, tableSize: 16, tableFill: 17,
+  memoryInit: 8,
+  dataDrop: 9,
+  memoryCopy: 10,
+  memoryFill: 11,
+  tableInit: 12,
+  elemDrop: 13,
+  tableCopy: 14,
+  tableGrow: 15,
+  tableSize: 16,
+  tableFill: 17,
 } as const;
 
 /** Numbers between 0 and 0x113 that no SIMD instruction has. */
@@ -79,7 +126,13 @@ define(0x43, 0x43, I.f32, 0, 1);
 define(0x44, 0x44, I.f64, 0, 1);
 define(0x45, 0xc4, I.none, 2, 1); // numeric; the unary ones follow
 for (const [from, to] of [
-  [0x45, 0x45], [0x50, 0x50], [0x67, 0x69], [0x79, 0x7b], [0x8b, 0x91], [0x99, 0x9f], [0xa7, 0xc4],
+  [0x45, 0x45],
+  [0x50, 0x50],
+  [0x67, 0x69],
+  [0x79, 0x7b],
+  [0x8b, 0x91],
+  [0x99, 0x9f],
+  [0xa7, 0xc4],
 ] as const) {
   define(from, to, I.none, 1, 1);
 }

@@ -101,7 +101,10 @@ describe("programs that do not use the heap give the same results", () => {
     const { result: ours, lowered } = await lowering(load);
     expect(lowered).toBe(1);
     const files = ["magic-string/dist", "pathe/dist", "es-module-lexer/dist", "estree-walker/src"].flatMap((folder) =>
-      readdirSync(join(MODULES, folder)).filter((f) => /\.m?js$/.test(f)).map((f) => join(MODULES, folder, f)));
+      readdirSync(join(MODULES, folder))
+        .filter((f) => /\.m?js$/.test(f))
+        .map((f) => join(MODULES, folder, f)),
+    );
     expect(files.length).toBeGreaterThan(4);
     for (const file of files) {
       const source = readFileSync(file, "utf8");
@@ -186,7 +189,11 @@ describe("compilers", () => {
     expect(x["mix"]!(h, 5)).toBe(5 + 6 + 7 + 8);
     expect([0, 8, 16, 24].map((o) => view.getInt32(world.address(h) + o, true))).toEqual([5, 6, 7, 8]);
     expect(x["checksum"]!(big, 1500)).toBe(sum);
-    for (const [name, ...args] of [["mix", theirs, 1], ["checksum", theirs, 64], ["checksum", big, 1504]] as const) {
+    for (const [name, ...args] of [
+      ["mix", theirs, 1],
+      ["checksum", theirs, 64],
+      ["checksum", big, 1504],
+    ] as const) {
       expect([name, outcome(() => x[name]!(...args))]).toEqual([name, "trap"]);
     }
     return admitted.stats;
@@ -264,8 +271,10 @@ describe("compilers", () => {
 
 test("every module in the packages at hand is admitted or refused with a reason, and decodes to its end", () => {
   const found = ["jco-transpile/vendor", "jco/lib"].flatMap((folder) =>
-    readdirSync(join(MODULES, "@bytecodealliance", folder)).filter((f) => f.endsWith(".wasm"))
-      .map((f) => join(MODULES, "@bytecodealliance", folder, f)));
+    readdirSync(join(MODULES, "@bytecodealliance", folder))
+      .filter((f) => f.endsWith(".wasm"))
+      .map((f) => join(MODULES, "@bytecodealliance", folder, f)),
+  );
   expect(found.length).toBeGreaterThan(3);
   for (const file of found) {
     const bytes = new Uint8Array(readFileSync(file));

@@ -52,8 +52,10 @@ export function scanBodies(m: Module, targets: readonly Target[]): Scan {
   const traits = new Uint8Array(m.bodies.length / 2);
   const impure = new Uint8Array(m.functions.length);
   targets.forEach((t, i) => {
-    const keeps = t.kind === "intrinsic" ? t.intrinsic.kind !== "helper" || t.intrinsic.keepsFacts
-      : t.kind === "kernel" && t.keepsFacts;
+    const keeps =
+      t.kind === "intrinsic"
+        ? t.intrinsic.kind !== "helper" || t.intrinsic.keepsFacts
+        : t.kind === "kernel" && t.keepsFacts;
     impure[i] = keeps ? 0 : 1;
   });
   const scanner = new BodyScanner(m, targets, impure);

@@ -17,7 +17,13 @@ export type Target =
   | { readonly kind: "kernel"; readonly keepsFacts: boolean };
 
 const TYPE_NAMES: Readonly<Record<number, string>> = {
-  0x7f: "i32", 0x7e: "i64", 0x7d: "f32", 0x7c: "f64", 0x7b: "v128", 0x70: "funcref", 0x6f: "externref",
+  0x7f: "i32",
+  0x7e: "i64",
+  0x7d: "f32",
+  0x7c: "f64",
+  0x7b: "v128",
+  0x70: "funcref",
+  0x6f: "externref",
 };
 const typeNames = (types: readonly number[]): string => types.map((t) => TYPE_NAMES[t]).join(", ");
 const show = (s: Signature): string => `(${typeNames(s.params)}) -> (${typeNames(s.results)})`;
@@ -65,7 +71,11 @@ export function refuseEscapes(m: Module, targets: readonly Target[]): void {
 }
 
 export function escapeError(
-  m: Module, targets: readonly Target[], index: number, offset: number, how: string,
+  m: Module,
+  targets: readonly Target[],
+  index: number,
+  offset: number,
+  how: string,
 ): AdmissionError {
   const { module, name } = m.imports[index]!;
   const code = targets[index]!.kind === "kernel" ? "import-escapes" : "intrinsic-escapes";

@@ -23,8 +23,8 @@ describe("ticks", () => {
     "nested loop, inner": `(func (export "f") (loop (loop (br 0)) (br 0)))`,
     "loop with a parameter": `(func (export "f") (i32.const 1) (loop (param i32) (br 0)))`,
     "loop in dead code of another": `(func (export "f") (loop (loop (br 1))))`,
-    "br_if": `(func (export "f") (loop (br_if 0 (i32.const 1))))`,
-    "br_table": `(func (export "f") (loop (br_table 0 0 0 (i32.const 1))))`,
+    br_if: `(func (export "f") (loop (br_if 0 (i32.const 1))))`,
+    br_table: `(func (export "f") (loop (br_table 0 0 0 (i32.const 1))))`,
     "tail recursion": `(func $f (export "f") (return_call $f))`,
     "mutual tail recursion": `(func $g (return_call $f)) (func $f (export "f") (return_call $g))`,
     "indirect tail recursion": `(table 1 funcref) (elem (i32.const 0) $f) (func $f (export "f")
@@ -69,9 +69,17 @@ describe("ticks", () => {
     const world = new World();
     world.epoch = 1;
     const p = policy({}, { functions: grants({}), methods });
-    const { exports, caps } = world.load(`(module (import "If$00" "m" (func $m (param i32) (result i32)))
-      (func (export "f") (result i32) (call $m (i32.const 1024))))`, {}, {}, p);
-    caps.set(1, hostFunction(() => 3, "", "i"));
+    const { exports, caps } = world.load(
+      `(module (import "If$00" "m" (func $m (param i32) (result i32)))
+      (func (export "f") (result i32) (call $m (i32.const 1024))))`,
+      {},
+      {},
+      p,
+    );
+    caps.set(
+      1,
+      hostFunction(() => 3, "", "i"),
+    );
     expect(exports["f"]!()).toBe(3);
     expect(world.ticks).toBe(1);
   });
@@ -98,9 +106,21 @@ describe("bulk memory instructions", () => {
 
   const K = CHUNK_BYTES;
   const copies: [number, number, number][] = [
-    [0, 0, 0], [SIZE, SIZE, 0], [10, 20, 100], [20, 10, 100], [0, 1, 3 * K], [1, 0, 3 * K], [0, K, 2 * K],
-    [K, 0, 2 * K], [K + 1, 0, K + 1], [0, K + 1, K + 1], [5, 5, 4 * K], [SIZE - K, 0, K],
-    [SIZE - 2 * K - 1, 3, 2 * K + 1], [0, 7, K], [7, 0, K + 1],
+    [0, 0, 0],
+    [SIZE, SIZE, 0],
+    [10, 20, 100],
+    [20, 10, 100],
+    [0, 1, 3 * K],
+    [1, 0, 3 * K],
+    [0, K, 2 * K],
+    [K, 0, 2 * K],
+    [K + 1, 0, K + 1],
+    [0, K + 1, K + 1],
+    [5, 5, 4 * K],
+    [SIZE - K, 0, K],
+    [SIZE - 2 * K - 1, 3, 2 * K + 1],
+    [0, 7, K],
+    [7, 0, K + 1],
   ];
   test.each(copies)("copy(%i, %i, %i) is exact", (to, from, length) => {
     const { world, exports, bytes } = both();
@@ -110,7 +130,13 @@ describe("bulk memory instructions", () => {
     expect(world.ticks).toBeGreaterThanOrEqual(Math.ceil(length / K));
   });
 
-  const fills = [[0, 0], [SIZE, 0], [3, 4 * K], [SIZE - K - 1, K + 1], [9, K]] as const;
+  const fills = [
+    [0, 0],
+    [SIZE, 0],
+    [3, 4 * K],
+    [SIZE - K - 1, K + 1],
+    [9, K],
+  ] as const;
   test.each(fills)("fill(%i, %i bytes) is exact", (to, length) => {
     const { exports, bytes } = both();
     const want = bytes.slice().fill(0xcd, to, to + length);
@@ -118,25 +144,44 @@ describe("bulk memory instructions", () => {
     expect(Buffer.compare(bytes, want)).toBe(0);
   });
 
-  test.each([[0, 0, 0], [SIZE, 160_000, 0], [5, 3, 159_997], [SIZE - 70_001, 89_999, 70_001]])(
-    "init(%i, %i, %i) is exact", (to, from, length) => {
-      const { exports, bytes } = both();
-      const want = bytes.slice();
-      want.set(Buffer.from(data.slice(from, from + length)), to);
-      exports["init"]!(to, from, length);
-      expect(Buffer.compare(bytes, want)).toBe(0);
-    });
+  test.each([
+    [0, 0, 0],
+    [SIZE, 160_000, 0],
+    [5, 3, 159_997],
+    [SIZE - 70_001, 89_999, 70_001],
+  ])("init(%i, %i, %i) is exact", (to, from, length) => {
+    const { exports, bytes } = both();
+    const want = bytes.slice();
+    want.set(Buffer.from(data.slice(from, from + length)), to);
+    exports["init"]!(to, from, length);
+    expect(Buffer.compare(bytes, want)).toBe(0);
+  });
 
   test("out of bounds traps as the engine does, and writes nothing", () => {
     const { exports, bytes } = both();
     const before = bytes.slice();
     const calls: [string, number[]][] = [
-      ["fill", [SIZE - 1, 1, 2]], ["fill", [0, 1, SIZE + 1]], ["fill", [SIZE + 1, 1, 0]], ["fill", [-1, 1, 2]],
-      ["fill", [-1, 1, -1]], ["fill", [1, 1, -1]], ["fill", [SIZE - 2 * K, 1, 2 * K + 1]], ["fill", [-K, 1, 2 * K]],
-      ["copy", [0, SIZE - 2 * K, 2 * K + 1]], ["copy", [SIZE - 2 * K, 0, 2 * K + 1]], ["copy", [0, -K, 2 * K]],
-      ["copy", [-K, 0, 2 * K]], ["copy", [0, 0, -1]], ["copy", [SIZE + 1, 0, 0]], ["copy", [0, SIZE + 1, 0]],
-      ["init", [0, 0, 160_001]], ["init", [0, 1, 160_000]], ["init", [0, 160_001, 0]], ["init", [SIZE - K, 0, K + 1]],
-      ["init", [0, -1, K + 2]], ["init", [-K, 0, 2 * K]],
+      ["fill", [SIZE - 1, 1, 2]],
+      ["fill", [0, 1, SIZE + 1]],
+      ["fill", [SIZE + 1, 1, 0]],
+      ["fill", [-1, 1, 2]],
+      ["fill", [-1, 1, -1]],
+      ["fill", [1, 1, -1]],
+      ["fill", [SIZE - 2 * K, 1, 2 * K + 1]],
+      ["fill", [-K, 1, 2 * K]],
+      ["copy", [0, SIZE - 2 * K, 2 * K + 1]],
+      ["copy", [SIZE - 2 * K, 0, 2 * K + 1]],
+      ["copy", [0, -K, 2 * K]],
+      ["copy", [-K, 0, 2 * K]],
+      ["copy", [0, 0, -1]],
+      ["copy", [SIZE + 1, 0, 0]],
+      ["copy", [0, SIZE + 1, 0]],
+      ["init", [0, 0, 160_001]],
+      ["init", [0, 1, 160_000]],
+      ["init", [0, 160_001, 0]],
+      ["init", [SIZE - K, 0, K + 1]],
+      ["init", [0, -1, K + 2]],
+      ["init", [-K, 0, 2 * K]],
     ];
     for (const [name, args] of calls) {
       expect([name, args, outcome(() => exports[name]!(...args))]).toEqual([name, args, "trap"]);
@@ -198,7 +243,11 @@ describe("bulk table instructions", () => {
     x["init"]!(100, 0, 9000);
     for (let i = 0; i < 9000; i++) model[100 + i] = i % 2 ? 1 : 2;
     check();
-    for (const [to, from, length] of [[0, 1, 15_000], [5, 0, 15_001], [9000, 1, CHUNK_ELEMENTS * 2]] as const) {
+    for (const [to, from, length] of [
+      [0, 1, 15_000],
+      [5, 0, 15_001],
+      [9000, 1, CHUNK_ELEMENTS * 2],
+    ] as const) {
       world.ticks = 0;
       x["copy"]!(to, from, length);
       expect(world.ticks).toBeGreaterThanOrEqual(length / CHUNK_ELEMENTS);
@@ -209,8 +258,14 @@ describe("bulk table instructions", () => {
     model.fill(model[200]!, 3, 12_003);
     check();
     const bad: [string, number[]][] = [
-      ["init", [0, 1, 9000]], ["init", [SIZE - 8999, 0, 9000]], ["copy", [1, 0, SIZE]], ["copy", [0, 1, SIZE]],
-      ["copy", [0, 0, -1]], ["fill", [1, 0, SIZE]], ["fill", [SIZE + 1, 0, 0]], ["across", [0, 15_000, 5001]],
+      ["init", [0, 1, 9000]],
+      ["init", [SIZE - 8999, 0, 9000]],
+      ["copy", [1, 0, SIZE]],
+      ["copy", [0, 1, SIZE]],
+      ["copy", [0, 0, -1]],
+      ["fill", [1, 0, SIZE]],
+      ["fill", [SIZE + 1, 0, 0]],
+      ["across", [0, 15_000, 5001]],
     ];
     for (const [name, args] of bad) {
       expect([name, args, outcome(() => x[name]!(...args))]).toEqual([name, args, "trap"]);

@@ -1,8 +1,8 @@
 /**
  * The terminal: reads lines, gives them to a shell domain, shows its answers and everything that dies.
  *
- * Invariant: the terminal belongs to this file alone; domains only ever produce lines of text. Ctrl-C, Ctrl-D and `exit`
- * end the loop; whatever a domain does, the prompt comes back.
+ * Invariant: the terminal belongs to this file alone; domains only ever produce lines of text. Ctrl-C, Ctrl-D and
+ * `exit` end the loop; whatever a domain does, the prompt comes back.
  */
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";

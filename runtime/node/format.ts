@@ -19,7 +19,8 @@ export function formatFault(fault: FaultReport): string {
 export function formatFaultLong(fault: FaultReport): string {
   const frames = fault.frames.map((f) => {
     const name = f.functionName ?? `function ${f.functionIndex}`;
-    const source = f.source === null ? `+0x${f.offset.toString(16)}` : `${f.source.file}:${f.source.line}:${f.source.column}`;
+    const source =
+      f.source === null ? `+0x${f.offset.toString(16)}` : `${f.source.file}:${f.source.line}:${f.source.column}`;
     return `    in ${name} (${source})`;
   });
   return [

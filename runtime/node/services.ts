@@ -1,8 +1,8 @@
 /**
  * Services of the host that domains may be granted: the kernel's `System`, and the terminal's `Console`.
  *
- * They are ordinary callees: their answers pass the same checks as a domain's. Invariant: what `System` shows is text and
- * numbers; it hands out no memory, no object and no capability.
+ * They are ordinary callees: their answers pass the same checks as a domain's. Invariant: what `System` shows is text
+ * and numbers; it hands out no memory, no object and no capability.
  */
 import { formatFault } from "./format.ts";
 import type { Service, System } from "./system.ts";

@@ -11,7 +11,8 @@ import { targetOf } from "../../kernel/domain/imports.ts";
 import { KernelError } from "../../kernel/errors.ts";
 import { Marshal, type HostClient } from "../../kernel/host/marshal.ts";
 import { HostHeap, HostObject } from "../../kernel/host/object.ts";
-import { HOST_BUFFERS, Kernel, type DomainInfo } from "../../kernel/kernel.ts";
+import { HOST_BUFFERS } from "../../kernel/domain/instantiate.ts";
+import { Kernel, type DomainInfo } from "../../kernel/kernel.ts";
 import type { ResolvedSystem } from "../../kernel/manifest/manifest.ts";
 import type { Ablation } from "../../kernel/proxy/generate.ts";
 import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
@@ -83,7 +84,11 @@ export class System {
   }
 
   /** Boots a manifest in one step. @throws AdmissionError, KernelError */
-  static async boot(manifest: ResolvedSystem, options: BootOptions, services: Readonly<Record<string, Service>> = {}): Promise<System> {
+  static async boot(
+    manifest: ResolvedSystem,
+    options: BootOptions,
+    services: Readonly<Record<string, Service>> = {},
+  ): Promise<System> {
     const system = new System(manifest, options);
     try {
       for (const [name, service] of Object.entries(services)) system.serve(name, service);
@@ -100,7 +105,8 @@ export class System {
     const domains = [];
     for (const entry of this.#manifest.domains) {
       const image = this.#options.images.get(entry.domain);
-      if (image === undefined) throw new KernelError("link", `${entry.name}: no image of domain ${entry.domain} was given`);
+      if (image === undefined)
+        throw new KernelError("link", `${entry.name}: no image of domain ${entry.domain} was given`);
       if (image.sourceMap !== undefined) this.#symbols.add(entry.name, image.sourceMap);
       domains.push(await this.kernel.load(entry, image.bytes));
     }
@@ -145,7 +151,7 @@ export class System {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    for (const { name } of this.kernel.domains().reverse()) {
+    for (const { name } of this.kernel.domains().toReversed()) {
       const domain = this.kernel.domain(name);
       if (domain.alive) this.kernel.kill(domain, "system stopped");
     }

@@ -1,7 +1,8 @@
 /**
  * The watchdog thread: asks the running domain for a tick, about once per PERIOD_MS, while any domain runs.
  *
- * It only ever writes CORE_EPOCH; whose time is up is the kernel's decision, made on the kernel's own thread. Invariant:
+ * It only ever writes CORE_EPOCH; whose time is up is the kernel's decision, made on the kernel's own thread.
+ * Invariant:
  * a domain that never returns is asked within a period, whatever it does, because every loop and function looks.
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
@@ -24,7 +25,10 @@ export class Watchdog {
   /** @param ledger memory 2 */
   constructor(ledger: SharedArrayBuffer) {
     const data: WatchdogData = { ledger, stop: this.#stop };
-    this.#worker = new Worker(new URL(import.meta.url), { workerData: data, execArgv: ["--disable-warning=ExperimentalWarning"] });
+    this.#worker = new Worker(new URL(import.meta.url), {
+      workerData: data,
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+    });
     this.#worker.unref();
   }
 

@@ -26,7 +26,10 @@ export interface Timer {
 `;
 
 /** Modes of the deepest member: 0 wait, 1 trap at once, 2 wait and then trap, 3 do not wait. */
-const node = (next: string | null) => (n: Names): string => `(module
+const node =
+  (next: string | null) =>
+  (n: Names): string =>
+    `(module
   (import "heap" "store_i32" (func $store (param i32 i32 i32)))
   (import "heap" "load_i32" (func $load (param i32 i32) (result i32)))
   (import "rpc" "set0" (func $set0 (param i32)))
@@ -181,7 +184,9 @@ describe.each([1, 2, 4, 8, 16])("a suspended chain of %i", (length) => {
       await turn();
       lab.system.kill(`n${victim}`, "test");
       await turn();
-      expect(lab.faults, `victim ${victim}`).toMatchObject([{ domain: `n${victim}`, kind: "killed", message: "test", objectsFreed: 2 }]);
+      expect(lab.faults, `victim ${victim}`).toMatchObject([
+        { domain: `n${victim}`, kind: "killed", message: "test", objectsFreed: 2 },
+      ]);
       expect(lab.info(`n${victim}`).state).toBe("dead");
       const answer = await running;
       if (victim === 0) expect(answer).toEqual({ ok: false, fault: "crashed" });

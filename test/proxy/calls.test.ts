@@ -87,12 +87,19 @@ describe("values", () => {
     expect(lab.info("server").state).toBe("running");
   });
 
-  test.each([3, 255, 256, 257, 1023, 1024, -1])("status %i, which the interface does not have, is the server's fault", async (code) => {
-    const s = await withServer();
-    expect(s.status!(code)).toEqual({ ok: false, fault: "crashed" });
-    expect(lab.faults[0]).toMatchObject({ domain: "server", kind: "rule", message: expect.stringContaining("Server.status") });
-    expect(s.nothing!()).toEqual({ ok: false, fault: "dead" });
-  });
+  test.each([3, 255, 256, 257, 1023, 1024, -1])(
+    "status %i, which the interface does not have, is the server's fault",
+    async (code) => {
+      const s = await withServer();
+      expect(s.status!(code)).toEqual({ ok: false, fault: "crashed" });
+      expect(lab.faults[0]).toMatchObject({
+        domain: "server",
+        kind: "rule",
+        message: expect.stringContaining("Server.status"),
+      });
+      expect(s.nothing!()).toEqual({ ok: false, fault: "dead" });
+    },
+  );
 
   test("narrow scalars are cut to their width before the server sees them", async () => {
     const s = await withServer();

@@ -23,9 +23,23 @@ export interface Act {
 `;
 
 /** Modes of the deepest member. */
-const MODE = { ok: 0, unreachable: 1, act: 2, recursion: 3, divide: 4, bounds: 5, nullCall: 6, abort: 7, badHandle: 8, conversion: 9 } as const;
+const MODE = {
+  ok: 0,
+  unreachable: 1,
+  act: 2,
+  recursion: 3,
+  divide: 4,
+  bounds: 5,
+  nullCall: 6,
+  abort: 7,
+  badHandle: 8,
+  conversion: 9,
+} as const;
 
-const node = (next: string | null) => (n: Names): string => `(module
+const node =
+  (next: string | null) =>
+  (n: Names): string =>
+    `(module
   (import "heap" "store_i32" (func $store (param i32 i32 i32)))
   (import "heap" "load_i32" (func $load (param i32 i32) (result i32)))
   (import "rpc" "set0" (func $set0 (param i32)))
@@ -78,7 +92,10 @@ afterEach(async () => {
 });
 
 type Answer = { ok: boolean; value?: unknown; fault?: string };
-type Node = { run(left: number, mode: number, moved: HostObject, lent: HostObject): Answer; back(mode: number): Answer };
+type Node = {
+  run(left: number, mode: number, moved: HostObject, lent: HostObject): Answer;
+  back(mode: number): Answer;
+};
 
 async function chain(length: number, act: () => void = () => {}): Promise<Node> {
   const domains: Record<string, LabDomain> = {};
@@ -102,8 +119,14 @@ function objects(): { moved: HostObject; lent: HostObject } {
 
 describe("every kind of trap is contained", () => {
   const kinds: [keyof typeof MODE, string][] = [
-    ["unreachable", "trap"], ["recursion", "stack"], ["divide", "trap"], ["bounds", "trap"], ["nullCall", "trap"],
-    ["abort", "abort"], ["badHandle", "trap"], ["conversion", "trap"],
+    ["unreachable", "trap"],
+    ["recursion", "stack"],
+    ["divide", "trap"],
+    ["bounds", "trap"],
+    ["nullCall", "trap"],
+    ["abort", "abort"],
+    ["badHandle", "trap"],
+    ["conversion", "trap"],
   ];
   test.each(kinds)("%s", async (mode, kind) => {
     const n0 = await chain(1);
@@ -136,11 +159,12 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])("a chain 
       const { moved, lent } = objects();
       const answer = n0.run(length - 1, MODE.act, moved, lent);
       // Its caller is told that it crashed; everybody above goes on, everybody below had returned.
-      expect(answer, `victim ${victim}`).toEqual(victim === 0 ? { ok: false, fault: "crashed" } : { ok: true, value: 1000 + length - victim });
+      expect(answer, `victim ${victim}`).toEqual(
+        victim === 0 ? { ok: false, fault: "crashed" } : { ok: true, value: 1000 + length - victim },
+      );
       expect(lab.faults.map((f) => f.domain)).toEqual([`n${victim}`]);
       expect(lab.faults[0]).toMatchObject({ kind: "killed", message: "test", objectsFreed: 2 });
-      for (let i = 0; i < length; i++)
-        if (i !== victim) expect(lab.owned(`n${i}`), `n${i}`).toBe(2);
+      for (let i = 0; i < length; i++) if (i !== victim) expect(lab.owned(`n${i}`), `n${i}`).toBe(2);
       expect(lab.system.heap.loadU32(lent.handle, 0)).toBe(length);
       lab.system.heap.free(lent.handle);
       if (victim === length - 1) break;

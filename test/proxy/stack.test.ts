@@ -85,41 +85,45 @@ async function revive(lab: Lab): Promise<void> {
 
 describe("the remaining stack, swept", () => {
   // Frames differ by tier, so each tier has its own limit: fresh code, and code that V8 has optimised.
-  test.each(["fresh", "optimised"])("the caller that calls with too little left is blamed, at every depth: %s code", async (tier) => {
-    let lab = await boot();
-    const renew = async (): Promise<void> => {
-      if (tier === "optimised") return revive(lab);
+  test.each(["fresh", "optimised"])(
+    "the caller that calls with too little left is blamed, at every depth: %s code",
+    async (tier) => {
+      let lab = await boot();
+      const renew = async (): Promise<void> => {
+        if (tier === "optimised") return revive(lab);
+        await lab.close();
+        lab = await boot();
+      };
+      if (tier === "optimised") {
+        for (let i = 0; i < 3000; i++) lab.client<Client>("client.c").deep(100);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+      const dies = async (levels: number): Promise<boolean> => {
+        const died = probe(lab, levels);
+        if (died || tier === "fresh") await renew();
+        return died;
+      };
+      let low = 0;
+      let high = 1 << 17;
+      while (high - low > 16) {
+        const middle = (low + high) >> 1;
+        if (await dies(middle)) high = middle;
+        else low = middle;
+      }
+      // The limit moves while V8 optimises the kernel's own frames, so the sweep begins below it and goes on until
+      // enough have died beyond it. A level is 14 bytes of optimised stack, or 64 of fresh.
+      let deaths = 0;
+      let survivors = 0;
+      const [enough, step] = tier === "optimised" ? [200, 1] : [30, 48];
+      for (let levels = low - 300; deaths < enough; levels += step) {
+        if (await dies(levels)) deaths++;
+        else survivors++;
+      }
+      expect(survivors).toBeGreaterThan(3);
       await lab.close();
-      lab = await boot();
-    };
-    if (tier === "optimised") {
-      for (let i = 0; i < 3000; i++) lab.client<Client>("client.c").deep(100);
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    }
-    const dies = async (levels: number): Promise<boolean> => {
-      const died = probe(lab, levels);
-      if (died || tier === "fresh") await renew();
-      return died;
-    };
-    let low = 0;
-    let high = 1 << 17;
-    while (high - low > 16) {
-      const middle = (low + high) >> 1;
-      if (await dies(middle)) high = middle;
-      else low = middle;
-    }
-    // The limit moves while V8 optimises the kernel's own frames, so the sweep begins below it and goes on until
-    // enough have died beyond it. A level is 14 bytes of optimised stack, or 64 of fresh.
-    let deaths = 0;
-    let survivors = 0;
-    const [enough, step] = tier === "optimised" ? [200, 1] : [30, 48];
-    for (let levels = low - 300; deaths < enough; levels += step) {
-      if (await dies(levels)) deaths++;
-      else survivors++;
-    }
-    expect(survivors).toBeGreaterThan(3);
-    await lab.close();
-  }, 180_000);
+    },
+    180_000,
+  );
 
   test("a callee that recurses without end dies alone, and its caller goes on", async () => {
     const lab = await boot();

@@ -57,7 +57,8 @@ export function namesOf(model: Model): Names {
       const [name, m] = method.split(".");
       return `${interfaceKey(model.interfaces[name!]!)}$${m}`;
     },
-    newType: (type) => `(import "type" "${typeKey(model.types[type]!)}" (func $new_${type.replace(/\W/g, "_")} (result i32)))`,
+    newType: (type) =>
+      `(import "type" "${typeKey(model.types[type]!)}" (func $new_${type.replace(/\W/g, "_")} (result i32)))`,
   };
 }
 
@@ -66,7 +67,14 @@ let assembler: Awaited<ReturnType<typeof wabt>> | undefined;
 /** WebAssembly text → bytes. */
 export async function assemble(text: string, name = "lab"): Promise<Uint8Array> {
   assembler ??= await wabt();
-  const features = { threads: true, simd: true, tail_call: true, multi_memory: true, bulk_memory: true, reference_types: true };
+  const features = {
+    threads: true,
+    simd: true,
+    tail_call: true,
+    multi_memory: true,
+    bulk_memory: true,
+    reference_types: true,
+  };
   const module = assembler.parseWat(`${name}.wat`, text, features);
   try {
     return module.toBinary({ write_debug_names: true }).buffer.slice();

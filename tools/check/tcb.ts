@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { ROOT, shown } from "../lib/paths.ts";
 import { listFiles } from "../lib/files.ts";
 
-/** The budget, in physical lines. */
+/** The budget, in lines of code: comments are not trusted, and must not be saved on. */
 export const TCB_LIMIT = 7000;
 
 export interface Count {

@@ -134,7 +134,8 @@ export class MethodReader {
   /** A loan ends with the call, and nobody may wait for the end of an async one while his object is away. */
   #refuseBorrows(member: t.TSMethodSignature, name: string): void {
     for (const param of member.params) {
-      const type = param.type === "Identifier" && param.typeAnnotation?.type === "TSTypeAnnotation" ? param.typeAnnotation : null;
+      const type =
+        param.type === "Identifier" && param.typeAnnotation?.type === "TSTypeAnnotation" ? param.typeAnnotation : null;
       if (type?.typeAnnotation.type === "TSTypeReference" && referenceName(type.typeAnnotation) === "Borrow")
         this.#error(param, `\`${name}\` is async, so it cannot borrow`, "`RRef<…>`, moved there and back");
     }

@@ -79,7 +79,8 @@ export const mechanism: Mechanism = {
   cases: [...ONE, "bytes64", "bytes1500", ...CHAINS.map((n) => `chain${n}`), "domains1", "domains4", "domains64"],
   order: 1,
   checks:
-    "Stack head room, callee alive, owner, generation and type of every object, no object twice, capability by table; " +
+    "Stack head room, callee alive, owner, generation and type of every object, no object twice, " +
+    "capability by table; " +
     "moves, lends and gives back; counts; contains every trap and blames it; result and caller checked again.",
   available: async () => null,
   async measure(context) {

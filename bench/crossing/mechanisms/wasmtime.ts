@@ -83,7 +83,8 @@ export const mechanism: Mechanism = {
   order: 61,
   checks:
     "Separate memories; whether the caller may be left; lists and strings are bounds-checked and copied. Not " +
-    "checked: whether the callee is alive, ownership of anything, time. A trap in the callee ends the caller too: nothing is " +
+    "checked: whether the callee is alive, ownership of anything, time. A trap in the callee ends the caller too: " +
+    "nothing is " +
     "contained inside a composed component.",
   async available() {
     const target = buildFolder("wasmtime");

@@ -42,12 +42,21 @@ export const refFunc = (index: number): Code => [0xd2, ...u32(index)];
 export const refNull = (type: number): Code => [0xd0, type];
 export const br = (depth: number): Code => [0x0c, ...u32(depth)];
 export const brIf = (depth: number): Code => [0x0d, ...u32(depth)];
-export const brTable = (depths: readonly number[], fallback: number): Code =>
-  [0x0e, ...u32(depths.length), ...depths.flatMap(u32), ...u32(fallback)];
+export const brTable = (depths: readonly number[], fallback: number): Code => [
+  0x0e,
+  ...u32(depths.length),
+  ...depths.flatMap(u32),
+  ...u32(fallback),
+];
 export const block = (body: Code, type = VOID): Code => [0x02, type, ...body, 0x0b];
 export const loop = (body: Code, type = VOID): Code => [0x03, type, ...body, 0x0b];
-export const ifElse = (then: Code, otherwise: Code | null = null, type = VOID): Code =>
-  [0x04, type, ...then, ...(otherwise === null ? [] : [0x05, ...otherwise]), 0x0b];
+export const ifElse = (then: Code, otherwise: Code | null = null, type = VOID): Code => [
+  0x04,
+  type,
+  ...then,
+  ...(otherwise === null ? [] : [0x05, ...otherwise]),
+  0x0b,
+];
 
 /** A memory access: opcode, alignment exponent, offset; `memory` other than 0 sets the multi-memory flag. */
 export function access(op: Code, align: number, offset = 0, memory = 0): Code {

@@ -18,6 +18,18 @@ export const METHODS: readonly BadInput[] = [
     "`read` must return `RpcResult`: any call can meet a dead domain",
     "`RpcResult<void, never>`, or with an error enum",
   ),
+  bad(
+    "an async method that borrows",
+    method("read(«x: Borrow<Packet>»): Promise<RpcResult<void, never>>;"),
+    "`read` is async, so it cannot borrow",
+    "`RRef<…>`, moved there and back",
+  ),
+  bad(
+    "an async method without RpcResult",
+    method("read(): Promise<«u32»>;"),
+    "`read` must return `RpcResult`: any call can meet a dead domain",
+    "`RpcResult<u32, never>`, or with an error enum",
+  ),
   bad("no result type", method("«read()»"), "`read` has no result type", "`read(…): RpcResult<void, never>`"),
   bad(
     "RpcResult with one argument",

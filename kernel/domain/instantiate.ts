@@ -1,0 +1,73 @@
+/**
+ * From an admitted module to an instance that no code of its own has run in yet.
+ *
+ * Invariant: owner and record are set before the instance is reachable by anybody, and its capability table holds the
+ * tick and nothing else.
+ */
+import { CapabilityTable } from "../capability/table.ts";
+import { KernelError } from "../errors.ts";
+import type { Model } from "../interface/model.ts";
+import { missingExport } from "../proxy/link.ts";
+import {
+  CAP_TABLE_SIZE,
+  EXPORT_CAPS,
+  EXPORT_OWNER,
+  EXPORT_RECORD,
+  IMPORT_HEAP,
+  IMPORT_KERNEL,
+  IMPORT_LEDGER,
+} from "../wasm/intrinsics.ts";
+import { DOMAIN_SHIFT, DOMAINS, GENERATION_BITS, OWNER_HOST } from "../../shared-heap/layout.ts";
+import { Domain } from "./domain.ts";
+import { importObject, type ImportKernel } from "./imports.ts";
+
+export interface InstanceKernel extends ImportKernel {
+  readonly heapMemory: WebAssembly.Memory;
+  readonly ledgerMemory: WebAssembly.Memory;
+}
+
+const EMPTY_MEMORY = new WebAssembly.Memory({ initial: 0, maximum: 0 });
+
+/** @throws KernelError (instantiate) when data or element segments do not fit, or V8 has no memory left */
+export function instantiate(kernel: InstanceKernel, domain: Domain, module: WebAssembly.Module, tick: Function): void {
+  const admitted = domain.admitted!;
+  let instance: WebAssembly.Instance;
+  try {
+    domain.memory = admitted.memory === null ? null : new WebAssembly.Memory(admitted.memory);
+    const imports = importObject(kernel, domain);
+    imports.env = { ...imports.env, memory: domain.memory ?? EMPTY_MEMORY };
+    imports[IMPORT_KERNEL] = { [IMPORT_HEAP]: kernel.heapMemory, [IMPORT_LEDGER]: kernel.ledgerMemory };
+    instance = new WebAssembly.Instance(module, imports);
+  } catch (error) {
+    throw new KernelError("instantiate", `${domain.name}: ${(error as Error).message}`, { cause: error });
+  }
+  domain.exports = instance.exports;
+  (instance.exports[EXPORT_OWNER] as WebAssembly.Global).value = domain.id << GENERATION_BITS;
+  (instance.exports[EXPORT_RECORD] as WebAssembly.Global).value = DOMAINS + (domain.id << DOMAIN_SHIFT);
+  domain.capabilities = new CapabilityTable(instance.exports[EXPORT_CAPS] as WebAssembly.Table, tick);
+}
+
+/** @throws KernelError (link) when the domain does not serve what its descriptor says, naming export and reason */
+export function checkExports(model: Model, domain: Domain): void {
+  for (const { interface: name } of domain.entry.provides) {
+    const missing = missingExport(domain, model.interfaces[name]!);
+    if (missing !== null) throw new KernelError("link", `${domain.name} provides ${name}, but ${missing}`);
+  }
+}
+
+/** Private memory of the host program as a domain, in pages: its argument stack, then the buffers of its clients. */
+const HOST_PAGES = 64;
+export const HOST_BUFFERS = (HOST_PAGES * 65536) / 2;
+
+/** The embedding program, as caller and callee: a domain without a module. */
+export function makeHostDomain(generation: number, tick: Function): Domain {
+  const limits = { memoryPages: HOST_PAGES, heapBytes: 0x7fffffff, heapObjects: 0x7fffffff, sliceMs: Infinity };
+  const entry = { name: "host", domain: "host", limits, provides: [], uses: [] };
+  const host = new Domain(entry, OWNER_HOST, generation);
+  host.memory = new WebAssembly.Memory({ initial: HOST_PAGES, maximum: HOST_PAGES });
+  host.args.end = HOST_BUFFERS;
+  host.state = "running";
+  const table = new WebAssembly.Table({ element: "anyfunc", initial: CAP_TABLE_SIZE, maximum: CAP_TABLE_SIZE });
+  host.capabilities = new CapabilityTable(table, tick);
+  return host;
+}
