@@ -16,22 +16,22 @@ const pinned = join(root, "node_modules", ".bin", "node");
 const stamp = join(root, "node_modules", ".samara-lock");
 
 function lockHash() {
-  return createHash("sha256")
-    .update(readFileSync(join(root, "package-lock.json")))
-    .digest("hex");
+  return createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
 }
 
 function installIfStale() {
   const want = lockHash();
   if (existsSync(pinned) && existsSync(stamp) && readFileSync(stamp, "utf8") === want) return;
   process.stderr.write("samara: installing dependencies (once per package-lock.json) …\n");
-  const npm = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+  // Not `npm ci`: it refuses a lock file that leaves out optional packages of platforms which the registry that the lock
+  // was made with does not carry. This takes the locked versions, checks their hashes and leaves the lock file alone.
+  const npm = spawnSync("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
     stdio: ["ignore", 2, 2],
     shell: process.platform === "win32",
   });
   if (npm.status !== 0) {
-    process.stderr.write("samara: `npm ci` failed; the messages above say why\n");
+    process.stderr.write("samara: `npm install` failed; the messages above say why\n");
     process.exit(npm.status ?? 1);
   }
   if (!existsSync(pinned)) {
@@ -52,6 +52,5 @@ const child = spawn(pinned, ["--disable-warning=ExperimentalWarning", join(root,
   env: { ...process.env, PATH: `${join(root, "node_modules", ".bin")}:${process.env.PATH}` },
 });
 // Ctrl-C reaches the whole process group: the child decides how to end, we only pass its answer on.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
-  process.on(signal, () => signal === "SIGTERM" && child.kill(signal));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => signal === "SIGTERM" && child.kill(signal));
 child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
