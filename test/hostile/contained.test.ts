@@ -11,7 +11,8 @@ import { ModuleBuilder } from "../support/wasm-builder/module.ts";
 import * as op from "../support/wasm-builder/op.ts";
 import { admitHostile } from "./admission.ts";
 import type { Admitted } from "#kernel/wasm/policy.ts";
-import { CONTAINED, type Contained } from "./contained.ts";
+import { CONTAINED } from "./contained.ts";
+import type { Contained } from "./containment.ts";
 import { handlesOf } from "./generator.ts";
 import { type Call, type Outcome, Runner } from "./runner.ts";
 import { structureViolation } from "./structure.ts";
@@ -43,7 +44,11 @@ function runContained({ admitted, module }: Subject, calls: readonly Call[]): Ru
   world.setEpoch(1);
   const outcome = runner.runLowered(admitted, module, calls);
   world.setEpoch(0);
-  const broken = world.violation() ?? structureViolation(world) ?? (world.leaks(outcome.memory) ? "a secret leaked" : null);
+  const broken =
+    world.violation() ??
+    world.brokenInvariant() ??
+    structureViolation(world) ??
+    (world.leaks(outcome.memory) ? "a secret leaked" : null);
   const state = world.capture(Buffer.alloc(world.captureBytes()));
   if (broken === null) world.resetOpen();
   else world.reset(0);
@@ -67,7 +72,10 @@ function wrappers(): Uint8Array {
   ];
   const indices = all.map(([module, name, s]) => m.importFunc(module, name, s.params, s.results));
   m.export("memory", 2, m.memory(1, 1));
-  m.data(op.i32(0), Array.from({ length: 64 }, (_, i) => i));
+  m.data(
+    op.i32(0),
+    Array.from({ length: 64 }, (_, i) => i),
+  );
   for (const [i, [, name, s]] of all.entries()) {
     m.func(s.params, s.results, [...s.params.flatMap((_, p) => op.get(p)), ...op.call(indices[i]!)], [], name);
   }
@@ -79,7 +87,12 @@ const LOWERED = new Map([true, false].map((elide) => [elide, admitAndCompile(WRA
 
 /** Where each intrinsic takes handles, and arguments with which it does not trap. */
 function harmless(): Readonly<Record<string, { args: readonly (number | bigint)[]; handles: readonly number[] }>> {
-  const [plain, node, array, deque] = ["plain", "node", "array", "deque"].map((name) => world.handle(name)) as [number, number, number, number];
+  const [plain, node, array, deque] = ["plain", "node", "array", "deque"].map((name) => world.handle(name)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const access: Record<string, { args: readonly (number | bigint)[]; handles: readonly number[] }> = {};
   for (const [name, { kind }] of Object.entries(HEAP)) {
     if (kind === "load") access[name] = { args: [plain, 8], handles: [0] };
@@ -138,42 +151,66 @@ describe.each([true, false])("every intrinsic, check removal %s", (elide) => {
     for (const place of places) {
       for (const forged of handles.foreign) {
         const outcome = bothWays({ name, args: args.with(place, forged) }, elide);
-        if (outcome.calls?.[0] !== "trap") throw new Error(`${name} took 0x${(forged >>> 0).toString(16)} as argument ${place}`);
+        if (outcome.calls?.[0] !== "trap")
+          throw new Error(`${name} took 0x${(forged >>> 0).toString(16)} as argument ${place}`);
       }
     }
   });
 
-  test.each(Object.keys(HEAP).filter((name) => /_[iuf]\d/.test(name)))("%s checks offsets without wrap-around", (name) => {
-    const { args } = table[name]!;
-    const width = (HEAP[name] as { width: number }).width;
-    const inside = [0, 1, 64 - width];
-    const outside = [65 - width, 64, 65, -1, -width, 1 - width - 1, 0x7fffffff, -0x80000000, -64, 0x10000 * 4];
-    for (const offset of inside) {
-      expect(bothWays({ name, args: args.with(-1, offset) }, elide).calls, `${name} at ${offset}`).not.toContain("trap");
-    }
-    for (const offset of outside) {
-      expect(bothWays({ name, args: args.with(-1, offset) }, elide).calls, `${name} at ${offset}`).toEqual(["trap"]);
-    }
-  });
+  test.each(Object.keys(HEAP).filter((name) => /_[iuf]\d/.test(name)))(
+    "%s checks offsets without wrap-around",
+    (name) => {
+      const { args } = table[name]!;
+      const width = (HEAP[name] as { width: number }).width;
+      const inside = [0, 1, 64 - width];
+      const outside = [65 - width, 64, 65, -1, -width, 1 - width - 1, 0x7fffffff, -0x80000000, -64, 0x10000 * 4];
+      for (const offset of inside) {
+        expect(
+          bothWays({ name, args: args.with(args.length - 1, offset) }, elide).calls,
+          `${name} at ${offset}`,
+        ).not.toContain("trap");
+      }
+      for (const offset of outside) {
+        expect(
+          bothWays({ name, args: args.with(args.length - 1, offset) }, elide).calls,
+          `${name} at ${offset}`,
+        ).toEqual(["trap"]);
+      }
+    },
+  );
 });
 
 /** Spans and slots at their edges: what the reference says, for every intrinsic that takes them. */
-const EDGES = [0, 1, 2, 3, 4, 5, 63, 64, 65, 0x7fffffff, -0x80000000, -1, -2, -4, -64, 65_532, 65_533, 65_535, 65_536, 65_537];
+const EDGES = [
+  0, 1, 2, 3, 4, 5, 63, 64, 65, 0x7fffffff, -0x80000000, -1, -2, -4, -64, 65_532, 65_533, 65_535, 65_536, 65_537,
+];
 
 describe.each([true, false])("edges, check removal %s", (elide) => {
   const plain = world.handle("plain");
-  const containers = ["node", "array", "deque", "empty deque", "lent node", "lent deque", "plain"].map((n) => world.handle(n));
+  const containers = ["node", "array", "deque", "empty deque", "lent node", "lent deque", "plain"].map((n) =>
+    world.handle(n),
+  );
 
   test.each(["copy_in", "copy_out", "fill"])("%s", (name) => {
     for (const length of EDGES) {
-      for (const offset of [0, 1, 64, 65, -1, -64, -0x80000000]) bothWays({ name, args: [0, length, plain, offset] }, elide);
+      for (const offset of [0, 1, 64, 65, -1, -64, -0x80000000])
+        bothWays({ name, args: [0, length, plain, offset] }, elide);
       for (const pointer of EDGES) bothWays({ name, args: [pointer, length, world.handle("big"), 0] }, elide);
     }
   });
 
   test("copy", () => {
     for (const length of EDGES) {
-      for (const [from, to] of [[0, 8], [8, 0], [64, 0], [0, 64], [-1, 0], [0, -1], [65, 0], [-64, -64]] as const) {
+      for (const [from, to] of [
+        [0, 8],
+        [8, 0],
+        [64, 0],
+        [0, 64],
+        [-1, 0],
+        [0, -1],
+        [65, 0],
+        [-64, -64],
+      ] as const) {
         bothWays({ name: "copy", args: [plain, from, length, plain, to] }, elide);
         bothWays({ name: "copy", args: [world.handle("big"), from, length, world.handle("plain2"), to] }, elide);
       }
@@ -182,7 +219,8 @@ describe.each([true, false])("edges, check removal %s", (elide) => {
 
   test.each(["peek_u8", "peek_i64", "has", "take"])("%s of any slot of any container", (name) => {
     for (const container of containers) {
-      for (const slot of EDGES) bothWays({ name, args: name.startsWith("peek") ? [container, slot, 0] : [container, slot] }, elide);
+      for (const slot of EDGES)
+        bothWays({ name, args: name.startsWith("peek") ? [container, slot, 0] : [container, slot] }, elide);
     }
   });
 
@@ -193,13 +231,15 @@ describe.each([true, false])("edges, check removal %s", (elide) => {
   });
 
   test.each(["push", "pop", "len"])("%s of any container", (name) => {
-    for (const container of containers) bothWays({ name, args: name === "push" ? [plain, container] : [container] }, elide);
+    for (const container of containers)
+      bothWays({ name, args: name === "push" ? [plain, container] : [container] }, elide);
   });
 
   test.each(["push_n", "pop_n"])("%s with any pointer and count", (name) => {
     for (const container of containers) {
       for (const pointer of EDGES) {
-        for (const count of [0, 1, 2, 3, -1, 0x40000000, 0x40000001]) bothWays({ name, args: [pointer, count, container] }, elide);
+        for (const count of [0, 1, 2, 3, -1, 0x40000000, 0x40000001])
+          bothWays({ name, args: [pointer, count, container] }, elide);
       }
     }
   });

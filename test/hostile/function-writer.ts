@@ -6,27 +6,19 @@
  */
 import type { Code } from "../support/wasm-builder/bytes.ts";
 import * as op from "../support/wasm-builder/op.ts";
-import { FUEL } from "./generator.ts";
-import { HANDLE_LOCALS, I32_LOCALS, MAX_DEPTH, ValueWriter, WIDTHS } from "./value-writer.ts";
+import { AttackWriter } from "./attack-writer.ts";
+import { STORES } from "./opcode-tables.ts";
+import { HANDLE_LOCALS, I32_LOCALS, MAX_DEPTH } from "./value-writer.ts";
 
 const { I32, I64, F32, F64 } = op;
-const STORES: Readonly<Record<number, readonly (readonly [number, number])[]>> = {
-  [I32]: [[0x36, 2], [0x3a, 0], [0x3b, 1]],
-  [I64]: [[0x37, 3], [0x3c, 0], [0x3e, 2]],
-  [F32]: [[0x38, 2]],
-  [F64]: [[0x39, 3]],
-};
-/** Imports that take an object from the domain, or a part of it. */
-const GIVING: readonly string[] = ["put", "push", "free", "resize", "poke"];
-
-export class FunctionWriter extends ValueWriter {
+export class FunctionWriter extends AttackWriter {
   write(): { code: Code; locals: Code } {
-    if (this.in.fuelled) this.#burn();
+    if (this.in.fuelled) this.burn();
     for (let i = 0; i < HANDLE_LOCALS; i++) {
       if (this.in.random.chance(0.8)) this.emit(op.i32(this.constantHandle()), op.set(this.i32 + i));
     }
     const first = this.shape.params.indexOf(I32);
-    if (first >= 0 && this.in.random.chance(0.4)) this.#giveAway(first);
+    if (first >= 0 && this.in.random.chance(0.4)) this.giveAway(first);
     const statements = 2 + this.in.random.below(8);
     for (let i = 0; i < statements; i++) this.statement(0);
     this.#finish();
@@ -35,7 +27,7 @@ export class FunctionWriter extends ValueWriter {
 
   /** A body that gives the first parameter away, so that a callee ends what the caller's facts say. */
   writeGiver(): { code: Code; locals: Code } {
-    this.#giveAway(0);
+    this.giveAway(0);
     return { code: this.out, locals: [] };
   }
 
@@ -43,7 +35,9 @@ export class FunctionWriter extends ValueWriter {
   #finish(): void {
     const { random } = this.in;
     const { results } = this.shape;
-    const same = [...this.in.importList.map(([, shape]) => shape), ...this.in.functions].filter((f) => f.results.join() === results.join());
+    const same = [...this.in.importList.map(([, shape]) => shape), ...this.in.functions].filter(
+      (f) => f.results.join() === results.join(),
+    );
     if (same.length > 0 && random.chance(0.15)) {
       const target = random.pick(same);
       this.arguments(target);
@@ -53,26 +47,36 @@ export class FunctionWriter extends ValueWriter {
     for (const type of results) this.value(type, 1);
   }
 
-  /** Ends the function when the fuel is used up. */
-  #burn(): void {
-    this.emit(op.globalGet(FUEL), op.i32(1), op.i32sub, op.globalSet(FUEL));
-    this.emit(op.globalGet(FUEL), op.i32(0), [0x48], op.ifElse(op.unreachable));
-  }
-
   #memoryStatement(depth: number): void {
     const { random } = this.in;
     if (!this.in.memory) return this.emit(op.nop);
     switch (random.below(8)) {
-      case 0: this.address(); this.value(I32, depth + 1); this.length(100); return this.emit(op.memoryFill());
-      case 1: this.address(); this.address(); this.length(100); return this.emit(op.memoryCopy());
-      case 2: this.address(); this.emit(op.i32(random.below(9))); this.length(9);
+      case 0:
+        this.address();
+        this.value(I32, depth + 1);
+        this.length(100);
+        return this.emit(op.memoryFill());
+      case 1:
+        this.address();
+        this.address();
+        this.length(100);
+        return this.emit(op.memoryCopy());
+      case 2:
+        this.address();
+        this.emit(op.i32(random.below(9)));
+        this.length(9);
         return this.emit(op.memoryInit(random.below(this.in.dataSegments)));
-      case 3: this.emit(op.i32(random.below(3)), op.memoryGrow(), op.drop); return;
+      case 3:
+        this.emit(op.i32(random.below(3)), op.memoryGrow(), op.drop);
+        return;
       case 4:
         this.emit(op.i32(4 * random.below(64)));
         this.value(I32, depth + 1);
         return this.emit(op.atomic(0x1e, 2, random.below(8) * 4), op.drop);
-      case 5: this.address(); this.vector(depth + 1); return this.emit(op.access([0xfd, 11], 0, random.below(64)));
+      case 5:
+        this.address();
+        this.vector(depth + 1);
+        return this.emit(op.access([0xfd, 11], 0, random.below(64)));
       default: {
         const type = random.pick([I32, I32, I64, F32, F64]);
         const [code, align] = random.pick(STORES[type]!);
@@ -87,11 +91,16 @@ export class FunctionWriter extends ValueWriter {
     const { random, tableSize, functions, elemSegments } = this.in;
     const slot = (): Code => op.i32(random.chance(0.95) ? random.below(tableSize) : tableSize + random.below(3));
     switch (random.below(5)) {
-      case 0: return this.emit(slot(), op.refFunc(random.pick(functions).index), [0x26, 0]);
-      case 1: return this.emit(slot(), slot(), [0x25, 0], [0x26, 0]);
-      case 2: return this.emit(slot(), slot(), op.i32(random.below(3)), [0xfc, 14, 0, 0]);
-      case 3: return this.emit(slot(), op.i32(0), op.i32(random.below(2)), [0xfc, 12, random.below(elemSegments), 0]);
-      default: return this.emit(slot(), op.refNull(op.FUNCREF), op.i32(random.below(2)), [0xfc, 17, 0]);
+      case 0:
+        return this.emit(slot(), op.refFunc(random.pick(functions).index), [0x26, 0]);
+      case 1:
+        return this.emit(slot(), slot(), [0x25, 0], [0x26, 0]);
+      case 2:
+        return this.emit(slot(), slot(), op.i32(random.below(3)), [0xfc, 14, 0, 0]);
+      case 3:
+        return this.emit(slot(), op.i32(0), op.i32(random.below(2)), [0xfc, 12, random.below(elemSegments), 0]);
+      default:
+        return this.emit(slot(), op.refNull(op.FUNCREF), op.i32(random.below(2)), [0xfc, 17, 0]);
     }
   }
 
@@ -108,13 +117,20 @@ export class FunctionWriter extends ValueWriter {
       case 0:
       case 1:
       case 2:
-      case 3: return this.#anyImport(depth);
+      case 3:
+        return this.#anyImport(depth);
       case 4:
-      case 14: return this.#burst(depth);
-      case 5: return this.emit(op.get(this.anyI32()), op.set(this.handleLocal()));
-      case 6: this.value(I32, depth); return this.emit(op.set(this.i32 + random.below(I32_LOCALS)));
-      case 7: return this.open([0x02, op.VOID], () => this.#block(depth));
-      case 8: return this.#loop(depth);
+      case 14:
+        return this.#burst(depth);
+      case 5:
+        return this.emit(op.get(this.anyI32()), op.set(this.handleLocal()));
+      case 6:
+        this.value(I32, depth);
+        return this.emit(op.set(this.i32 + random.below(I32_LOCALS)));
+      case 7:
+        return this.open([0x02, op.VOID], () => this.#block(depth));
+      case 8:
+        return this.#loop(depth);
       case 9:
         this.value(I32, depth);
         return this.open([0x04, op.VOID], () => {
@@ -122,10 +138,14 @@ export class FunctionWriter extends ValueWriter {
           if (random.chance(0.6)) this.emit([0x05]);
           this.#block(depth);
         });
-      case 10: return this.#branch(depth);
-      case 11: return random.chance(0.5) ? this.#memoryStatement(depth) : this.#tableStatement();
-      case 12: return random.chance(0.3) ? this.#dead(depth) : this.#burst(depth);
-      default: return random.chance(0.15) ? this.#leave(depth) : this.#other(depth);
+      case 10:
+        return this.#branch(depth);
+      case 11:
+        return random.chance(0.5) ? this.#memoryStatement(depth) : this.#tableStatement();
+      case 12:
+        return random.chance(0.3) ? this.#dead(depth) : this.#burst(depth);
+      default:
+        return random.chance(0.15) ? this.#leave(depth) : this.#other(depth);
     }
   }
 
@@ -150,151 +170,83 @@ export class FunctionWriter extends ValueWriter {
       this.emit(op.i32(random.pick(handles.plain)));
       this.emit(random.chance(0.7) ? op.set(local) : [...op.tee(local), ...op.drop]);
     }
-    if (random.chance(0.5)) this.#accessThrough(local, depth);
+    if (random.chance(0.5)) this.accessThrough(local, depth);
     const accesses = (): void => {
       for (let i = 2 + random.below(5); i > 0; i--) {
         if (random.chance(0.3)) this.#disturb(local, depth);
-        else this.#accessThrough(local, depth);
+        else this.accessThrough(local, depth);
       }
     };
     const shape = random.below(4);
     if (shape === 0 && depth < MAX_DEPTH) this.open([0x02, op.VOID], accesses);
-    else if (shape === 1 && depth < MAX_DEPTH) this.#twice(() => {
-      this.#accessThrough(local, depth);
-      if (random.chance(0.5)) accesses();
-      if (random.chance(0.7)) this.#change(local, depth);
-    });
+    else if (shape === 1 && depth < MAX_DEPTH)
+      this.twice(() => {
+        this.accessThrough(local, depth);
+        if (random.chance(0.5)) accesses();
+        if (random.chance(0.7)) this.change(local, depth);
+      });
     else accesses();
-    if (random.chance(0.5)) this.#accessThrough(local, depth);
-  }
-
-  /** A loop of a second turn, so that the end of the first one meets its head. */
-  #twice(body: () => void): void {
-    const counter = this.i32 + I32_LOCALS - 1;
-    this.emit(op.i32(0), op.set(counter));
-    this.open([0x03, op.VOID], () => {
-      if (this.in.fuelled) this.#burn();
-      body();
-      this.emit(op.get(counter), op.i32(1), op.i32add, op.tee(counter), op.i32(2), [0x48], op.brIf(0));
-    });
-  }
-
-  /** One load or store of a local's object, its result dropped. */
-  #accessThrough(local: number, depth: number, beyond = false): void {
-    const { random } = this.in;
-    const [name, shape] = random.pick(this.in.accesses);
-    const width = WIDTHS[name.slice(name.lastIndexOf("_") + 1)]!;
-    if (shape.results.length === 0) this.value(shape.params[0]!, depth + 2);
-    this.emit(op.get(local));
-    // The local is assigned while its former value waits on the stack.
-    if (random.chance(0.1)) this.emit(op.i32(this.constantHandle()), op.set(local));
-    if (random.chance(0.1)) this.emit(op.tee(this.handleLocal()));
-    const hostile = beyond || random.chance(0.02 + this.in.hostility / 2);
-    const offset = op.i32(hostile ? random.pick([64, 65 - width, 63, 70_000, -1, -width]) : random.below(64 - width + 1));
-    const holder = this.i32 + HANDLE_LOCALS;
-    switch (random.below(7)) {
-      case 5: {
-        // Operands wait below a block that leaves a value.
-        const arms = [0, 1].map(() => op.get(this.handleLocal())) as [Code, Code];
-        this.emit(op.get(this.anyI32()), op.ifElse(arms[0], arms[1], I32), op.i32(31), [0x71]);
-        break;
-      }
-      case 0: this.emit(offset, op.set(holder), op.get(holder)); break;
-      case 1: this.emit(offset, op.tee(holder)); break;
-      default: this.emit(offset);
-    }
-    this.emit(op.call(shape.index));
-    if (shape.results.length > 0) this.emit(op.drop);
+    if (random.chance(0.5)) this.accessThrough(local, depth);
   }
 
   #disturb(local: number, depth: number): void {
     const { random } = this.in;
     switch (random.below(12)) {
-      case 0: return this.emit(op.get(this.handleLocal()), op.set(local));
-      case 1: return this.emit(op.get(local), op.set(this.handleLocal()));
+      case 0:
+        return this.emit(op.get(this.handleLocal()), op.set(local));
+      case 1:
+        return this.emit(op.get(local), op.set(this.handleLocal()));
       case 2:
         this.open([0x02, op.VOID], () => {
-          if (random.chance(0.3)) this.#accessThrough(local, depth);
+          if (random.chance(0.3)) this.accessThrough(local, depth);
           if (random.chance(0.5)) this.emit(op.get(this.anyI32()), op.brIf(0));
-          this.#change(local, depth);
+          this.change(local, depth);
         });
-        return this.#accessThrough(local, depth);
+        return this.accessThrough(local, depth);
       case 3:
         this.emit(op.get(this.anyI32()));
         this.open([0x04, op.VOID], () => {
-          this.#accessThrough(local, depth);
-          if (random.chance(0.3)) this.#change(local, depth);
+          this.accessThrough(local, depth);
+          if (random.chance(0.3)) this.change(local, depth);
           if (random.chance(0.6)) this.emit([0x05]);
-          if (random.chance(0.3)) this.#change(local, depth);
-          if (random.chance(0.6)) this.#accessThrough(local, depth);
+          if (random.chance(0.3)) this.change(local, depth);
+          if (random.chance(0.6)) this.accessThrough(local, depth);
         });
-        return this.#accessThrough(local, depth);
-      case 4: return depth < MAX_DEPTH ? this.#loop(depth + 1) : this.emit(op.nop);
-      case 5: return this.#anyImport(depth + 1);
+        return this.accessThrough(local, depth);
+      case 4:
+        return depth < MAX_DEPTH ? this.#loop(depth + 1) : this.emit(op.nop);
+      case 5:
+        return this.#anyImport(depth + 1);
       case 6:
         this.emit(op.get(local));
         this.emit(random.chance(0.5) ? op.tee(local) : [], op.set(this.i32 + random.below(I32_LOCALS)));
         return;
-      case 7: return this.#branch(depth + 1);
-      case 10: return this.open([0x02, op.VOID], () => {
-        // A trap behind a branch must not come before it.
-        this.#accessThrough(local, depth);
-        this.emit(op.get(this.anyI32()), op.brIf(0));
-        this.#accessThrough(local, depth, true);
-      });
+      case 7:
+        return this.#branch(depth + 1);
+      case 10:
+        return this.open([0x02, op.VOID], () => {
+          // A trap behind a branch must not come before it.
+          this.accessThrough(local, depth);
+          this.emit(op.get(this.anyI32()), op.brIf(0));
+          this.accessThrough(local, depth, true);
+        });
       case 8:
-        this.#giveAway(local);
-        return this.#accessThrough(local, depth);
+        this.giveAway(local);
+        return this.accessThrough(local, depth);
       case 9:
-        this.#callWith(local, depth);
-        return this.#accessThrough(local, depth);
-      default: return this.statement(depth + 1);
+        this.callWith(local, depth);
+        return this.accessThrough(local, depth);
+      default:
+        return this.statement(depth + 1);
     }
-  }
-
-  /** Gives a local another handle, or its object another owner or size. */
-  #change(local: number, depth: number): void {
-    switch (this.in.random.below(4)) {
-      case 0: return this.#giveAway(local);
-      case 1: return this.#callWith(local, depth);
-      default: return this.emit(op.i32(this.in.random.pick(this.in.handles.plain)), op.set(local));
-    }
-  }
-
-  /** Moves, frees or shrinks the object in a local, by whatever the module imports for it. */
-  #giveAway(local: number): void {
-    const { random, handles } = this.in;
-    const ways = this.in.importList.filter(([name]) => GIVING.includes(name.slice(name.indexOf(".") + 1)));
-    if (ways.length === 0) return;
-    const [name, shape] = random.pick(ways);
-    this.emit(op.get(local));
-    if (name.endsWith("put")) this.emit(op.i32(random.pick(handles.slotted)), op.i32(random.below(2)));
-    else if (name.endsWith("push")) this.emit(op.i32(random.pick(handles.deques)));
-    else if (name.endsWith("resize")) this.emit(op.i32(random.below(64)));
-    else if (name.endsWith("poke")) this.emit(op.i32(1), op.i32(1024));
-    this.emit(op.call(shape.index));
-    for (let i = 0; i < shape.results.length; i++) this.emit(op.drop);
-  }
-
-  /** Calls a function of the module with the local as each i32; many functions give their first parameter away. */
-  #callWith(local: number, depth: number): void {
-    const { random } = this.in;
-    const taking = this.in.functions.filter((f) => f.params.includes(I32));
-    const target = random.chance(0.5) ? this.in.giver : random.pick(taking);
-    for (const type of target.params) {
-      if (type === I32) this.emit(op.get(local));
-      else this.value(type, depth + 1);
-    }
-    if (random.chance(0.6)) this.emit(op.call(target.index));
-    else this.emit(op.i32(target.index - this.in.functions[0]!.index), op.callIndirect(this.in.type(target)));
-    for (let i = 0; i < target.results.length; i++) this.emit(op.drop);
   }
 
   /** Leaves the function through a tail call, under a condition. */
   #leave(depth: number): void {
     const { random, importList, functions } = this.in;
-    const same = [...importList.map(([, shape]) => shape), ...functions]
-      .filter((f) => f.results.join() === this.shape.results.join());
+    const same = [...importList.map(([, shape]) => shape), ...functions].filter(
+      (f) => f.results.join() === this.shape.results.join(),
+    );
     if (same.length === 0) return;
     this.value(I32, depth + 1);
     this.open([0x04, op.VOID], () => {
@@ -306,7 +258,7 @@ export class FunctionWriter extends ValueWriter {
 
   #loop(depth: number): void {
     this.open([0x03, op.VOID], () => {
-      if (this.in.fuelled) this.#burn();
+      if (this.in.fuelled) this.burn();
       this.#block(depth);
       if (this.in.random.chance(0.4)) {
         this.value(I32, depth + 1);
@@ -326,9 +278,15 @@ export class FunctionWriter extends ValueWriter {
     const type = this.labels[count - 1 - target]!;
     if (type !== op.VOID) this.value(type, depth + 1);
     this.value(I32, depth + 1);
-    const same = [...this.labels.keys()].filter((depth) => this.labels[count - 1 - depth] === type);
+    const same = [...this.labels.keys()].filter((label) => this.labels[count - 1 - label] === type);
     if (random.chance(0.5)) this.emit(op.brIf(target), type === op.VOID ? [] : op.drop);
-    else this.emit(op.brTable(Array.from({ length: random.below(3) }, () => random.pick(same)), target));
+    else
+      this.emit(
+        op.brTable(
+          Array.from({ length: random.below(3) }, () => random.pick(same)),
+          target,
+        ),
+      );
   }
 
   /** Code that is never reached, where the stack has any type. */
@@ -346,8 +304,12 @@ export class FunctionWriter extends ValueWriter {
   #other(depth: number): void {
     const { random } = this.in;
     switch (random.below(4)) {
-      case 0: this.handle(depth); return this.emit(op.globalSet(1));
-      case 1: this.value(I64, depth); return this.emit(random.pick([op.globalSet(2), op.set(this.i64)]));
+      case 0:
+        this.handle(depth);
+        return this.emit(op.globalSet(1));
+      case 1:
+        this.value(I64, depth);
+        return this.emit(random.pick([op.globalSet(2), op.set(this.i64)]));
       default: {
         const target = random.pick(this.in.functions);
         this.call(target, depth);

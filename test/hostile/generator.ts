@@ -10,6 +10,7 @@ import { HEAP, HEAP_CALLS, RPC, NEW_OBJECT, USE, MINT, CAP_CALLS, ENV_CALLS } fr
 import type { Signature } from "#kernel/interface/model.ts";
 import { Kind, ModuleBuilder } from "../support/wasm-builder/module.ts";
 import * as op from "../support/wasm-builder/op.ts";
+import { FUEL } from "./attack-writer.ts";
 import { FunctionWriter } from "./function-writer.ts";
 import { METHODS, NEW_DEQUE, NEW_NODE, NEW_PLAIN, STORE } from "./policy.ts";
 import { Random } from "./random.ts";
@@ -17,8 +18,6 @@ import type { Call } from "./runner.ts";
 import type { World } from "./world.ts";
 
 const { I32, I64 } = op;
-/** Global 0 is the fuel. */
-export const FUEL = 0;
 
 export interface Attacker {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -72,9 +71,20 @@ export function handlesOf(world: World): Handles {
     deques: named("deque", "empty deque"),
     lent: named("lent plain", "lent node", "lent deque"),
     foreign: [
-      ...named("v.plain", "v.node", "v.node.0", "v.deque", "v.deque.1", "v.array", "v.big", "h.plain", "lent out"),
+      ...named("v.plain", "v.node", "v.node.0", "v.deque", "v.deque.1", "v.array", "v.last", "h.plain", "lent out"),
       ...named("node.0", "node.1", "array.1", "deque.0", "lent node.0", "lent deque.0", "spare plain 0"),
-      ...stale, 0, 1, -1, 1023, 1024, 0x7fffffff, -2147483648, 1919 << 10, 1920 << 10, 5 << 10, 4194303 << 10,
+      ...stale,
+      0,
+      1,
+      -1,
+      1023,
+      1024,
+      0x7fffffff,
+      -2147483648,
+      1919 << 10,
+      1920 << 10,
+      5 << 10,
+      4194303 << 10,
     ],
   };
 }
@@ -133,7 +143,16 @@ export function generate(seed: number, handles: Handles): Attacker {
   const tableSize = functions.length + random.below(3);
   const { dataSegments, elemSegments } = segments(m, random, functions, tableSize, pages);
   const surroundings: Surroundings = {
-    random, handles, importList, functions, giver, fuelled, memory, tableSize, dataSegments, elemSegments,
+    random,
+    handles,
+    importList,
+    functions,
+    giver,
+    fuelled,
+    memory,
+    tableSize,
+    dataSegments,
+    elemSegments,
     hostility: random.pick([0, 0.02, 0.1, 0.3]),
     accesses: importList.filter(([name]) => /^heap\.(load|store)_/.test(name)),
     type: (s) => m.type(s.params, s.results),
@@ -148,7 +167,11 @@ export function generate(seed: number, handles: Handles): Attacker {
 }
 
 function segments(
-  m: ModuleBuilder, random: Random, functions: readonly FunctionShape[], tableSize: number, pages: number,
+  m: ModuleBuilder,
+  random: Random,
+  functions: readonly FunctionShape[],
+  tableSize: number,
+  pages: number,
 ): { dataSegments: number; elemSegments: number } {
   m.table(tableSize, random.chance(0.5) ? tableSize : null);
   const some = functions.map((f) => f.index);
@@ -172,7 +195,9 @@ function observers(m: ModuleBuilder): void {
 function callsOf(random: Random, functions: readonly FunctionShape[], handles: Handles): Call[] {
   const calls = functions.map((shape, i): Call => ({
     name: `f${i}`,
-    args: shape.params.map((type) => (type === I64 ? BigInt(random.next()) : random.pick([...handles.plain, ...handles.slotted, 3, -1]))),
+    args: shape.params.map((type) =>
+      type === I64 ? BigInt(random.next()) : random.pick([...handles.plain, ...handles.slotted, 3, -1]),
+    ),
   }));
   return [...calls.filter(() => random.chance(0.8)), { name: "g1", args: [] }, { name: "g2", args: [] }];
 }

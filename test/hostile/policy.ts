@@ -14,7 +14,7 @@ export const NEW_NODE = "Node$00000000000000b1";
 export const NEW_DEQUE = "Deque<Plain,4>$00000000000000b2";
 /** Memory quota of an attacker, pages. */
 export const MAX_PAGES = 4;
-export const HEAP_PAGES = 4;
+export const HEAP_PAGES = 10;
 export const LEDGER_PAGES = 16;
 
 /** Client signatures of the interface's methods, capability last, with their places in the capability table. */

@@ -5,8 +5,24 @@
  * layout. Every check comes before the first store; a refusal throws `Refusal`, which stands for a trap.
  */
 import {
-  DOMAIN_RETURN, GENERATION_BITS, GENERATION_MASK, LENT, OBJECT_ADDRESS, OBJECT_LINK, OBJECT_SIZE, OBJECT_SLOT,
-  OBJECT_TAG, OBJECT_TYPE, OWNER_CONTAINED, TYPE_ELEMENT, TYPE_KIND, TYPE_MASK, TYPE_SHIFT, TYPE_SLOTS, TypeKind, TYPES,
+  DOMAIN_RETURN,
+  GENERATION_BITS,
+  GENERATION_MASK,
+  LENT,
+  OBJECT_ADDRESS,
+  OBJECT_LINK,
+  OBJECT_SIZE,
+  OBJECT_SLOT,
+  OBJECT_TAG,
+  OBJECT_TYPE,
+  OWNER_CONTAINED,
+  TYPE_ELEMENT,
+  TYPE_KIND,
+  TYPE_MASK,
+  TYPE_SHIFT,
+  TYPE_SLOTS,
+  TypeKind,
+  TYPES,
 } from "#shared-heap/layout.ts";
 import { HEAP, RPC } from "#kernel/wasm/intrinsics.ts";
 import { ATTACKER, capacity, domain, type World } from "./world.ts";
@@ -277,25 +293,44 @@ export class Reference {
 
 function read(view: DataView, at: number, type: string): Value {
   switch (type) {
-    case "u8": return view.getUint8(at);
-    case "i8": return view.getInt8(at);
-    case "u16": return view.getUint16(at, true);
-    case "i16": return view.getInt16(at, true);
-    case "i64": return view.getBigInt64(at, true);
-    case "f32": return view.getFloat32(at, true);
-    case "f64": return view.getFloat64(at, true);
-    default: return view.getInt32(at, true);
+    case "u8":
+      return view.getUint8(at);
+    case "i8":
+      return view.getInt8(at);
+    case "u16":
+      return view.getUint16(at, true);
+    case "i16":
+      return view.getInt16(at, true);
+    case "i64":
+      return view.getBigInt64(at, true);
+    case "f32":
+      return view.getFloat32(at, true);
+    case "f64":
+      return view.getFloat64(at, true);
+    default:
+      return view.getInt32(at, true);
   }
 }
 
 function write(view: DataView, at: number, type: string, value: Value): undefined {
   switch (type) {
-    case "i8": view.setInt8(at, Number(value)); break;
-    case "i16": view.setInt16(at, Number(value), true); break;
-    case "i64": view.setBigInt64(at, BigInt(value), true); break;
-    case "f32": view.setFloat32(at, Number(value), true); break;
-    case "f64": view.setFloat64(at, Number(value), true); break;
-    default: view.setInt32(at, Number(value), true);
+    case "i8":
+      view.setInt8(at, Number(value));
+      break;
+    case "i16":
+      view.setInt16(at, Number(value), true);
+      break;
+    case "i64":
+      view.setBigInt64(at, BigInt(value), true);
+      break;
+    case "f32":
+      view.setFloat32(at, Number(value), true);
+      break;
+    case "f64":
+      view.setFloat64(at, Number(value), true);
+      break;
+    default:
+      view.setInt32(at, Number(value), true);
   }
   return undefined;
 }

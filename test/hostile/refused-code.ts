@@ -28,14 +28,35 @@ const FORBIDDEN: readonly Refused[] = [
   body("ref.eq", /opcode|type|eq/i, [0xd0, 0x6d, 0xd0, 0x6d, 0xd3, ...op.drop]),
   body("ref.as_non_null", /opcode|ref/i, [0xd0, FUNCREF, 0xd4, ...op.drop]),
   body("br_on_null", /opcode|ref|br_on/i, op.block([0xd0, FUNCREF, 0xd5, 0, ...op.drop])),
-  body("br_on_non_null", /opcode|ref|br_on|type/i, [0x02, FUNCREF, 0xd0, FUNCREF, 0xd6, 0, 0xd0, FUNCREF, 0x0b, ...op.drop]),
+  body("br_on_non_null", /opcode|ref|br_on|type/i, [
+    0x02,
+    FUNCREF,
+    0xd0,
+    FUNCREF,
+    0xd6,
+    0,
+    0xd0,
+    FUNCREF,
+    0x0b,
+    ...op.drop,
+  ]),
   body("call_ref", /opcode|call_ref|type/i, [0xd0, 0, 0x14, 0]),
   body("return_call_ref", /opcode|call_ref|type/i, [0xd0, 0, 0x15, 0]),
   body("null of any", /type|reference|heap/i, [0xd0, 0x6e, ...op.drop]),
   body("null of none", /type|reference|heap/i, [0xd0, 0x71, ...op.drop]),
   body("null of a type index", /type|reference|heap/i, [0xd0, 0, ...op.drop]),
   body("null of an exception", /type|reference|heap/i, [0xd0, 0x69, ...op.drop]),
-  body("select of a GC type", /type|reference|select/i, [0xd0, 0x6e, 0xd0, 0x6e, ...op.i32(0), 0x1c, 1, 0x6e, ...op.drop]),
+  body("select of a GC type", /type|reference|select/i, [
+    0xd0,
+    0x6e,
+    0xd0,
+    0x6e,
+    ...op.i32(0),
+    0x1c,
+    1,
+    0x6e,
+    ...op.drop,
+  ]),
   body("try_table", /opcode|exception|try/i, [0x1f, op.VOID, 0, 0x0b]),
   body("try_table that catches all", /opcode|exception|try/i, op.block([0x1f, op.VOID, 1, 2, 0, 0x0b])),
   body("legacy try", /opcode|exception|try/i, [0x06, op.VOID, 0x19, 0x0b]),
@@ -58,7 +79,14 @@ const FORBIDDEN: readonly Refused[] = [
 ];
 
 /** Codes of a refusal of an instruction or index that does not exist. */
-const NONE: readonly AdmissionCode[] = ["unknown-opcode", "forbidden-opcode", "invalid", "malformed", "memory", "type-section"];
+const NONE: readonly AdmissionCode[] = [
+  "unknown-opcode",
+  "forbidden-opcode",
+  "invalid",
+  "malformed",
+  "memory",
+  "type-section",
+];
 const unknown = (label: string, code: Code): Refused =>
   refused(label, NONE, /opcode|invalid|unknown|malformed|type/i, (m) => {
     m.memory(1, 2);
@@ -66,9 +94,14 @@ const unknown = (label: string, code: Code): Refused =>
   });
 const UNKNOWN: readonly Refused[] = [
   ...[0x16, 0x17, 0x1d, 0x1e, 0x27, 0xc5, 0xcf, 0xd7, 0xe0, 0xe6, 0xf0, 0xfa, 0xff].map((code) =>
-    unknown(`unknown opcode 0x${code.toString(16)}`, [code, 0, 0])),
-  ...[18, 19, 22, 31, 0x7f, 0x3fff, 2 ** 32 - 1].map((code) => unknown(`unknown 0xfc ${code}`, [0xfc, ...u32(code), 0, 0])),
-  ...[0xa2, 0x9a, 0x120, 0x1ff, 0xfff, 2 ** 32 - 1].map((code) => unknown(`unknown 0xfd ${code}`, [0xfd, ...u32(code), 0, 0])),
+    unknown(`unknown opcode 0x${code.toString(16)}`, [code, 0, 0]),
+  ),
+  ...[18, 19, 22, 31, 0x7f, 0x3fff, 2 ** 32 - 1].map((code) =>
+    unknown(`unknown 0xfc ${code}`, [0xfc, ...u32(code), 0, 0]),
+  ),
+  ...[0xa2, 0x9a, 0x120, 0x1ff, 0xfff, 2 ** 32 - 1].map((code) =>
+    unknown(`unknown 0xfd ${code}`, [0xfd, ...u32(code), 0, 0]),
+  ),
   ...[4, 0x0f, 0x4f, 0x7f, 2 ** 31].map((code) => unknown(`unknown 0xfe ${code}`, [0xfe, ...u32(code), 0, 0])),
   ...[0, 16, 30, 31, 0x80, 0x3fff].map((code) => unknown(`unknown or GC 0xfb ${code}`, [0xfb, ...u32(code), 0, 0])),
   unknown("prefix opcode in an overlong LEB128", [0xfc, 0x8b, 0x80, 0x80, 0x80, 0x80, 0x00, 0]),
@@ -84,8 +117,10 @@ const memoryInstructions = (memory: number): readonly [string, Code][] => {
   out.push(["memory.size", op.memorySize(memory)], ["memory.grow", op.memoryGrow(memory)]);
   out.push(["memory.fill", op.memoryFill(memory)], ["memory.copy to", op.memoryCopy(memory, 0)]);
   out.push(["memory.copy from", op.memoryCopy(0, memory)], ["memory.init", op.memoryInit(0, memory)]);
-  for (const code of [...Array(12).keys(), 92, 93]) out.push([`simd ${code}`, op.access([0xfd, ...u32(code)], 0, 0, memory)]);
-  for (let code = 84; code <= 91; code++) out.push([`simd lane ${code}`, [...op.access([0xfd, ...u32(code)], 0, 0, memory), 0]]);
+  for (const code of [...Array(12).keys(), 92, 93])
+    out.push([`simd ${code}`, op.access([0xfd, ...u32(code)], 0, 0, memory)]);
+  for (let code = 84; code <= 91; code++)
+    out.push([`simd lane ${code}`, [...op.access([0xfd, ...u32(code)], 0, 0, memory), 0]]);
   for (const code of [0, ...Array.from({ length: 0x3f }, (_, i) => i + 0x10)]) {
     out.push([`atomic 0x${code.toString(16)}`, op.atomic(code, 0, 0, memory)]);
   }
@@ -94,19 +129,35 @@ const memoryInstructions = (memory: number): readonly [string, Code][] => {
 
 /** Operand shapes that make one of them type-correct: tried in turn, so that each index is refused for its own sake. */
 const OPERANDS: readonly Code[] = [
-  [], op.i32(0), [...op.i32(0), ...op.i32(0)], [...op.i32(0), ...op.i64(0n)], [...op.i32(0), ...op.i32(0), ...op.i32(0)],
+  [],
+  op.i32(0),
+  [...op.i32(0), ...op.i32(0)],
+  [...op.i32(0), ...op.i64(0n)],
+  [...op.i32(0), ...op.i32(0), ...op.i32(0)],
 ];
 export const MEMORY_INDEX: readonly Refused[] = [1, 2, 0x3fff].flatMap((memory) =>
   memoryInstructions(memory).flatMap(([label, code]) =>
-    OPERANDS.map((operands, i) => refused(`${label} on memory ${memory}, operands ${i}`, NONE, /memor|opcode|invalid|0x/i, (m) => {
-      m.memory(1, 2);
-      m.passiveData([1]);
-      m.func([], [], [...operands, ...code, ...op.unreachable]);
-    }))));
+    OPERANDS.map((operands, i) =>
+      refused(`${label} on memory ${memory}, operands ${i}`, NONE, /memor|opcode|invalid|0x/i, (m) => {
+        m.memory(1, 2);
+        m.passiveData([1]);
+        m.func([], [], [...operands, ...code, ...op.unreachable]);
+      }),
+    ),
+  ),
+);
 
 /** Builds a module whose one repeated item is too large to assemble through the builder quickly. */
-const repeated = (label: string, codes: readonly AdmissionCode[], says: RegExp, build: () => number[]): Refused => ({
-  name: label, codes, says, build: () => Uint8Array.from(build()),
+const repeated = (
+  label: string,
+  codes: readonly AdmissionCode[],
+  says: RegExp,
+  build: () => Code | Uint8Array,
+): Refused => ({
+  name: label,
+  codes,
+  says,
+  build: () => Uint8Array.from(build()),
 });
 const LARGE: readonly AdmissionCode[] = ["too-large", "invalid", "malformed"];
 const manyItems = (id: number, count: number, item: Code, before: Code = []): number[] => {
@@ -135,42 +186,62 @@ const times = (count: number, code: Code): number[] => {
 };
 
 const SIZES: readonly Refused[] = [
-  repeated("module above 16 MiB", ["too-large"], /16|module|bytes/i, () => times(17 << 20, [0])),
+  repeated("module above 16 MiB", ["too-large"], /16|module|bytes/i, () => new Uint8Array(17 << 20)),
   repeated("a million and one functions", LARGE, /function/i, () =>
-    manyItems(3, 1_000_001, [0], section(1, [1, 0x60, 0, 0]))),
+    manyItems(3, 1_000_001, [0], section(1, [1, 0x60, 0, 0])),
+  ),
   repeated("two million types", LARGE, /type/i, () => manyItems(1, 2_000_000, [0x60, 0, 0])),
   repeated("100,001 locals", ["too-large", "invalid"], /local/i, () => oneBody([], [1, ...u32(100_001), I32])),
-  repeated("2^32 - 1 locals", ["too-large", "invalid", "malformed"], /local/i, () => oneBody([], [1, ...u32(2 ** 32 - 1), I32])),
+  repeated("2^32 - 1 locals", ["too-large", "invalid", "malformed"], /local/i, () =>
+    oneBody([], [1, ...u32(2 ** 32 - 1), I32]),
+  ),
   repeated("locals whose count wraps to 0", ["too-large", "invalid", "malformed"], /local/i, () =>
-    oneBody([], [2, ...u32(2 ** 31), I32, ...u32(2 ** 31), I64])),
+    oneBody([], [2, ...u32(2 ** 31), I32, ...u32(2 ** 31), I64]),
+  ),
   repeated("100,000 groups of no locals and one too many", ["too-large", "invalid"], /local/i, () =>
-    oneBody([], [...u32(100_001), ...times(100_000, [0, I32]), ...u32(50_001), I32])),
-  repeated("body of 8 MiB", ["too-large", "invalid"], /function|body|bytes/i, () => oneBody(times(8 << 20, op.nop))),
-  repeated("br_table of a million", LARGE, /br_table|table|body|function/i, () =>
-    oneBody([...op.i32(0), 0x0e, ...u32(1_000_000), ...times(1_000_001, [0])])),
-  repeated("br_table of 2^32 - 1", LARGE, /4294967295 br/i, () => oneBody([...op.i32(0), 0x0e, ...u32(2 ** 32 - 1), 0])),
+    oneBody([], [...u32(100_001), ...times(100_000, [0, I32]), ...u32(50_001), I32]),
+  ),
+  repeated("body of 1 MiB", ["too-large", "invalid"], /function|body|bytes/i, () => oneBody(times(1 << 20, op.nop))),
+  repeated("br_table of 300,000", LARGE, /br_table|table|body|function/i, () =>
+    oneBody([...op.i32(0), 0x0e, ...u32(300_000), ...times(300_001, [0])]),
+  ),
+  repeated("br_table of 2^32 - 1", LARGE, /4294967295 br/i, () =>
+    oneBody([...op.i32(0), 0x0e, ...u32(2 ** 32 - 1), 0]),
+  ),
   repeated("100,000 nested blocks", ["too-large"], /nest|deep|block|bytes/i, () =>
-    oneBody([...times(100_000, [0x02, 0x40]), ...times(100_000, [0x0b])])),
+    oneBody([...times(100_000, [0x02, 0x40]), ...times(100_000, [0x0b])]),
+  ),
   repeated("100,000 nested loops", ["too-large"], /nest|deep|block|bytes/i, () =>
-    oneBody([...times(100_000, [0x03, 0x40]), ...times(100_000, [0x0b])])),
+    oneBody([...times(100_000, [0x03, 0x40]), ...times(100_000, [0x0b])]),
+  ),
   repeated("10,000 nested blocks", ["too-large"], /nest|deep/i, () =>
-    oneBody([...times(10_000, [0x02, 0x40]), ...times(10_000, [0x0b])])),
-  repeated("1001 parameters", ["too-large", "invalid"], /param|type/i, () =>
-    [...HEADER, ...section(1, [1, 0x60, ...u32(1001), ...times(1001, [I32]), 0])]),
-  repeated("1001 results", ["too-large", "invalid"], /result|return|type/i, () =>
-    [...HEADER, ...section(1, [1, 0x60, 0, ...u32(1001), ...times(1001, [I32])])]),
+    oneBody([...times(10_000, [0x02, 0x40]), ...times(10_000, [0x0b])]),
+  ),
+  repeated("1001 parameters", ["too-large", "invalid"], /param|type/i, () => [
+    ...HEADER,
+    ...section(1, [1, 0x60, ...u32(1001), ...times(1001, [I32]), 0]),
+  ]),
+  repeated("1001 results", ["too-large", "invalid"], /result|return|type/i, () => [
+    ...HEADER,
+    ...section(1, [1, 0x60, 0, ...u32(1001), ...times(1001, [I32])]),
+  ]),
   repeated("a million exports claimed", LARGE, /export/i, () => {
     const items = u32(1_000_001);
     return [...HEADER, ...section(1, [1, 0x60, 0, 0]), ...section(7, items)];
   }),
-  repeated("import name of 200,000 bytes", ["too-large", "invalid", "import-not-granted"], /name|string|import|env/i, () => {
-    const out = [...HEADER, ...section(1, [1, 0x60, 0, 0])];
-    const contents = [1, 1, 0x61, ...u32(200_000)];
-    append(contents, times(200_000, [0x61]));
-    append(contents, [0, 0]);
-    append(out, section(2, contents));
-    return out;
-  }),
+  repeated(
+    "import name of 200,000 bytes",
+    ["too-large", "invalid", "import-not-granted"],
+    /name|string|import|env/i,
+    () => {
+      const out = [...HEADER, ...section(1, [1, 0x60, 0, 0])];
+      const contents = [1, 1, 0x61, ...u32(200_000)];
+      append(contents, times(200_000, [0x61]));
+      append(contents, [0, 0]);
+      append(out, section(2, contents));
+      return out;
+    },
+  ),
   repeated("a million globals and one", LARGE, /global/i, () => manyItems(6, 1_000_001, [I32, 0, 0x41, 0, 0x0b])),
   repeated("200,000 data segments", LARGE, /data|segment/i, () => manyItems(11, 200_000, [1, 0])),
 ];
@@ -216,10 +287,24 @@ export function smallModule(): Uint8Array<ArrayBuffer> {
   m.global(I32, true, op.i32(7));
   m.elem(op.i32(0), [2]);
   m.data(op.i32(8), [1, 2, 3]);
-  m.func([I32], [I32], [
-    ...op.block(op.loop([...op.get(0), ...op.brIf(1)])), ...op.get(0), ...op.i32(4), ...op.call(load),
-    ...op.get(0), ...op.i32(0), ...op.call(take), ...op.i32add, ...op.globalGet(0), ...op.i32add,
-  ], [], "main");
+  m.func(
+    [I32],
+    [I32],
+    [
+      ...op.block(op.loop([...op.get(0), ...op.brIf(1)])),
+      ...op.get(0),
+      ...op.i32(4),
+      ...op.call(load),
+      ...op.get(0),
+      ...op.i32(0),
+      ...op.call(take),
+      ...op.i32add,
+      ...op.globalGet(0),
+      ...op.i32add,
+    ],
+    [],
+    "main",
+  );
   m.func([], [], [...op.i32(0), ...op.i32(1), ...op.i32(2), ...op.memoryFill()], [], "fill");
   m.custom("name", [0, 2, 1, 0x78]);
   return m.build();

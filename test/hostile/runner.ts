@@ -4,7 +4,14 @@
  * Owns instantiation and what stands for the kernel's imports. A run ends in results and traps, never in an exception:
  * an exception that is no trap is a bug of the loader and is thrown on.
  */
-import { FIRST_HANDLE, GENERATION_BITS, GENERATION_MASK, OBJECT_SIZE, OBJECT_TAG, OWNER_HOST } from "#shared-heap/layout.ts";
+import {
+  FIRST_HANDLE,
+  GENERATION_BITS,
+  GENERATION_MASK,
+  OBJECT_SIZE,
+  OBJECT_TAG,
+  OWNER_HOST,
+} from "#shared-heap/layout.ts";
 import { EXPORT_CAPS, EXPORT_OWNER, EXPORT_RECORD } from "#kernel/wasm/intrinsics.ts";
 import type { Admitted } from "#kernel/wasm/policy.ts";
 import { Kind, ModuleBuilder } from "../support/wasm-builder/module.ts";
@@ -83,39 +90,54 @@ export class Runner {
     this.#begin();
     const memory = admitted.memory === null ? NO_MEMORY : this.#lend(admitted.memory.initial, admitted.memory.maximum);
     const imports: Record<string, Record<string, unknown>> = {
-      env: { memory }, samara: { heap: this.world.heap, ledger: this.world.ledger },
+      env: { memory },
+      samara: { heap: this.world.heap, ledger: this.world.ledger },
     };
     for (const { module: from, name, lowered } of admitted.imports) {
       (imports[from] ??= {})[name] = lowered ? noop : this.#kernel[from]![name]!;
     }
-    return this.#run(calls, () => {
-      const { exports } = new WebAssembly.Instance(module, imports as WebAssembly.Imports);
-      (exports[EXPORT_OWNER] as WebAssembly.Global).value = ATTACKER << GENERATION_BITS;
-      (exports[EXPORT_RECORD] as WebAssembly.Global).value = domain(ATTACKER);
-      const table = exports[EXPORT_CAPS] as WebAssembly.Table;
-      table.set(0, this.#table["tick"]);
-      for (const capability of CAPABILITIES) {
-        for (const [name, { index }] of Object.entries(METHODS)) {
-          table.set(capability - FIRST_HANDLE + 1 + index, this.#table[name]);
+    return this.#run(
+      calls,
+      () => {
+        const { exports } = new WebAssembly.Instance(module, imports as WebAssembly.Imports);
+        (exports[EXPORT_OWNER] as WebAssembly.Global).value = ATTACKER << GENERATION_BITS;
+        (exports[EXPORT_RECORD] as WebAssembly.Global).value = domain(ATTACKER);
+        const table = exports[EXPORT_CAPS] as WebAssembly.Table;
+        table.set(0, this.#table["tick"]);
+        for (const capability of CAPABILITIES) {
+          for (const [name, { index }] of Object.entries(METHODS)) {
+            table.set(capability - FIRST_HANDLE + 1 + index, this.#table[name]);
+          }
         }
-      }
-      return exports;
-    }, () => memory);
+        return exports;
+      },
+      () => memory,
+    );
   }
 
   /** Runs the module as it came, with intrinsics and capability calls in JavaScript. */
   runReference(module: WebAssembly.Module, calls: readonly Call[]): Outcome {
     this.#begin();
-    const methods = Object.fromEntries(Object.keys(METHODS).map((name) =>
-      [name, (...args: number[]) => this.#capabilityCall(name, args)]));
+    const methods = Object.fromEntries(
+      Object.keys(METHODS).map((name) => [name, (...args: number[]) => this.#capabilityCall(name, args)]),
+    );
     const store = { ...this.#kernel[STORE], ...methods };
-    const imports = { ...this.#kernel, ...this.#intrinsics, [STORE]: store, heap: { ...this.#kernel["heap"], ...this.#intrinsics.heap } };
+    const imports = {
+      ...this.#kernel,
+      ...this.#intrinsics,
+      [STORE]: store,
+      heap: { ...this.#kernel["heap"], ...this.#intrinsics.heap },
+    };
     this.#memory = NO_MEMORY;
-    return this.#run(calls, () => {
-      const { exports } = new WebAssembly.Instance(module, imports as unknown as WebAssembly.Imports);
-      this.#memory = (exports["memory"] as WebAssembly.Memory | undefined) ?? NO_MEMORY;
-      return exports;
-    }, () => this.#memory);
+    return this.#run(
+      calls,
+      () => {
+        const { exports } = new WebAssembly.Instance(module, imports as unknown as WebAssembly.Imports);
+        this.#memory = (exports["memory"] as WebAssembly.Memory | undefined) ?? NO_MEMORY;
+        return exports;
+      },
+      () => this.#memory,
+    );
   }
 
   #run(calls: readonly Call[], instantiate: () => WebAssembly.Exports, memory: () => WebAssembly.Memory): Outcome {
@@ -132,18 +154,25 @@ export class Runner {
     };
     const exports = attempt(instantiate);
     const logs: number[] = [];
-    const results = exports === "trap" ? null : calls.map(({ name, args }) => {
-      const result = attempt(() => (exports[name] as (...args: unknown[]) => Result)(...args));
-      logs.push(this.#log);
-      return result;
-    });
+    const results =
+      exports === "trap"
+        ? null
+        : calls.map(({ name, args }) => {
+            const result = attempt(() => (exports[name] as (...args: unknown[]) => Result)(...args));
+            logs.push(this.#log);
+            return result;
+          });
     return { calls: results, logs, memory: Buffer.from(memory().buffer), ticks: this.#ticks, trap };
   }
 
   #begin(): void {
     this.#ticks = 0;
     this.#log = 0;
-    this.#spares = new Map([[NEW_PLAIN, 0], [NEW_NODE, 0], [NEW_DEQUE, 0]]);
+    this.#spares = new Map([
+      [NEW_PLAIN, 0],
+      [NEW_NODE, 0],
+      [NEW_DEQUE, 0],
+    ]);
   }
 
   /** A zeroed memory; one of each shape is kept, for a new one costs more than the whole run. */
@@ -197,7 +226,11 @@ export class Runner {
         [NEW_DEQUE]: make(NEW_DEQUE, ["spare deque"]),
       },
       cap: { drop: noop },
-      env: { abort: () => { throw new Refusal("abort"); } },
+      env: {
+        abort: () => {
+          throw new Refusal("abort");
+        },
+      },
       [STORE]: { use: () => FIRST_HANDLE, mint: () => FIRST_HANDLE + 3 },
     };
   }
@@ -227,17 +260,24 @@ export class Runner {
   #capabilityCall(name: string, args: readonly number[]): number {
     const { signature, index } = METHODS[name]!;
     const slot = ((args.at(-1)! - FIRST_HANDLE + 1 + index) | 0) >>> 0;
-    const methods = Object.keys(METHODS).sort((a, b) => METHODS[a]!.index - METHODS[b]!.index);
+    const methods = Object.keys(METHODS).toSorted((a, b) => METHODS[a]!.index - METHODS[b]!.index);
     const first = CAPABILITIES.map((c) => c - FIRST_HANDLE + 1).find((at) => slot >= at && slot < at + methods.length);
     const target = first === undefined ? undefined : methods[slot - first];
     if (target === undefined) throw new Refusal("no capability");
     const same = METHODS[target]!.signature.params.join() === signature.params.join();
-    return same ? this.#methods[target]!(...args.slice(0, -1)) : (() => { throw new Refusal("another method's type"); })();
+    return same
+      ? this.#methods[target]!(...args.slice(0, -1))
+      : (() => {
+          throw new Refusal("another method's type");
+        })();
   }
 }
 
 /** Traps: what Wasm throws by itself, stack exhaustion, and what the harness throws in its place. */
 function isTrap(error: unknown): boolean {
-  return error instanceof WebAssembly.RuntimeError || error instanceof Refusal
-    || (error instanceof RangeError && error.message.includes("call stack"));
+  return (
+    error instanceof WebAssembly.RuntimeError ||
+    error instanceof Refusal ||
+    (error instanceof RangeError && error.message.includes("call stack"))
+  );
 }

@@ -5,7 +5,15 @@
  * needs the allocator, would not see.
  */
 import {
-  GENERATION_BITS, GENERATION_MASK, LENT, OBJECT_LINK, OBJECT_SLOT, OBJECT_TAG, OBJECT_TYPE, OWNER_CONTAINED, OWNER_HOST,
+  GENERATION_BITS,
+  GENERATION_MASK,
+  LENT,
+  OBJECT_LINK,
+  OBJECT_SLOT,
+  OBJECT_TAG,
+  OBJECT_TYPE,
+  OWNER_CONTAINED,
+  OWNER_HOST,
 } from "#shared-heap/layout.ts";
 import { ATTACKER, slotTypes, T, VICTIM, type World, type WorldObject } from "./world.ts";
 
@@ -59,10 +67,16 @@ function slotsViolation(world: World, object: WorldObject): string | null {
   for (let i = 0; i < slots.length; i++) {
     const held = world.heapView.getInt32(world.slotAddress(object, i), true);
     const inRing = (i - head + slots.length) % slots.length < length;
-    if (object.type === T.deque && inRing !== (held !== 0)) return `position ${i} holds ${held}, head ${head}, length ${length}`;
+    if (object.type === T.deque && inRing !== (held !== 0))
+      return `position ${i} holds ${held}, head ${head}, length ${length}`;
     if (held === 0) continue;
     const element = holder(world, held >>> GENERATION_BITS);
-    if (element.owner !== OWNER_CONTAINED || element.link !== object.index || element.slot !== i || element.handle !== held) {
+    if (
+      element.owner !== OWNER_CONTAINED ||
+      element.link !== object.index ||
+      element.slot !== i ||
+      element.handle !== held
+    ) {
       return `slot ${i} holds 0x${held.toString(16)}, which is not in it`;
     }
   }

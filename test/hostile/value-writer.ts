@@ -6,6 +6,7 @@
  */
 import { append, type Code } from "../support/wasm-builder/bytes.ts";
 import * as op from "../support/wasm-builder/op.ts";
+import { BINARY_I32, BINARY_I64, LOADS, WIDTHS } from "./opcode-tables.ts";
 import type { FunctionShape, Surroundings } from "./generator.ts";
 
 const { I32, I64, F32, F64, V128 } = op;
@@ -13,15 +14,6 @@ const { I32, I64, F32, F64, V128 } = op;
 export const I32_LOCALS = 6;
 export const HANDLE_LOCALS = 4;
 export const MAX_DEPTH = 4;
-const BINARY_I32 = [0x6a, 0x6b, 0x6c, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77, 0x46, 0x48, 0x49, 0x4d];
-const BINARY_I64 = [0x7c, 0x7d, 0x7e, 0x83, 0x84, 0x85, 0x86, 0x88];
-/** Loads and stores of memory 0 by value type: opcode and alignment. */
-const LOADS: Readonly<Record<number, readonly (readonly [number, number])[]>> = {
-  [I32]: [[0x28, 2], [0x2c, 0], [0x2d, 0], [0x2e, 1], [0x2f, 1]],
-  [I64]: [[0x29, 3], [0x30, 0], [0x33, 1], [0x34, 2], [0x35, 2]],
-};
-export const WIDTHS: Readonly<Record<string, number>> = { u8: 1, i8: 1, u16: 2, i16: 2, i32: 4, i64: 8, f32: 4, f64: 8 };
-
 export abstract class ValueWriter {
   protected readonly in: Surroundings;
   protected readonly shape: FunctionShape;
@@ -68,37 +60,48 @@ export abstract class ValueWriter {
     const { random } = this.in;
     if (depth >= MAX_DEPTH || --this.budget < 0) return this.#leaf();
     switch (random.below(11)) {
-      case 0: return this.handle(depth);
-      case 1: return this.#callFor(I32, depth);
+      case 0:
+        return this.handle(depth);
+      case 1:
+        return this.#callFor(I32, depth);
       case 2:
-      case 3: return this.#intrinsicFor(I32, depth);
+      case 3:
+        return this.#intrinsicFor(I32, depth);
       case 4:
         this.value(I32, depth + 1);
         this.value(I32, depth + 1);
         return this.emit([random.pick(BINARY_I32)]);
-      case 5: return this.#memoryLoad(I32, depth);
+      case 5:
+        return this.#memoryLoad(I32, depth);
       case 6:
         this.value(I64, depth + 1);
         return this.emit([0xa7]);
       case 7:
         this.float(random.pick([F32, F64]), depth + 1, true);
         return;
-      case 8: return this.#choice(depth);
+      case 8:
+        return this.#choice(depth);
       case 9:
         this.vector(depth + 1);
         return this.emit(op.simd(27, random.below(4)));
-      default: return this.#leaf();
+      default:
+        return this.#leaf();
     }
   }
 
   #leaf(): void {
     const { random } = this.in;
     switch (random.below(5)) {
-      case 0: return this.emit(op.get(this.anyI32()));
-      case 1: return this.emit(op.globalGet(1));
-      case 2: return this.emit(op.i32(random.below(72)));
-      case 3: return this.emit(op.i32(random.pick([0, 1, -1, 64, 0x7fffffff, -2147483648, random.next() | 0])));
-      default: return this.emit([0xfc, 16, 0]);
+      case 0:
+        return this.emit(op.get(this.anyI32()));
+      case 1:
+        return this.emit(op.globalGet(1));
+      case 2:
+        return this.emit(op.i32(random.below(72)));
+      case 3:
+        return this.emit(op.i32(random.pick([0, 1, -1, 64, 0x7fffffff, -2147483648, random.next() | 0])));
+      default:
+        return this.emit([0xfc, 16, 0]);
     }
   }
 
@@ -106,9 +109,12 @@ export abstract class ValueWriter {
     const { random } = this.in;
     if (depth >= MAX_DEPTH || --this.budget < 0) return this.emit(op.i64(BigInt(random.next() | 0)));
     switch (random.below(6)) {
-      case 0: return this.emit(op.get(this.i64 + random.below(2)));
-      case 1: return this.#memoryLoad(I64, depth);
-      case 2: return this.#intrinsicFor(I64, depth);
+      case 0:
+        return this.emit(op.get(this.i64 + random.below(2)));
+      case 1:
+        return this.#memoryLoad(I64, depth);
+      case 2:
+        return this.#intrinsicFor(I64, depth);
       case 3:
         this.value(I64, depth + 1);
         this.value(I64, depth + 1);
@@ -116,7 +122,8 @@ export abstract class ValueWriter {
       case 4:
         this.value(I32, depth + 1);
         return this.emit([random.pick([0xac, 0xad])]);
-      default: return this.#callFor(I64, depth);
+      default:
+        return this.#callFor(I64, depth);
     }
   }
 
@@ -223,11 +230,16 @@ export abstract class ValueWriter {
       return;
     }
     switch (depth >= MAX_DEPTH ? 0 : random.below(8)) {
-      case 1: return this.emit(op.i32(this.constantHandle()), op.tee(this.handleLocal()));
-      case 2: return this.emit(op.i32(this.constantHandle()));
-      case 3: return this.emit(op.globalGet(1));
-      case 4: return this.#intrinsicFor(I32, depth + 1, ["heap.take", "heap.pop"]);
-      default: return this.emit(op.get(this.handleLocal()));
+      case 1:
+        return this.emit(op.i32(this.constantHandle()), op.tee(this.handleLocal()));
+      case 2:
+        return this.emit(op.i32(this.constantHandle()));
+      case 3:
+        return this.emit(op.globalGet(1));
+      case 4:
+        return this.#intrinsicFor(I32, depth + 1, ["heap.take", "heap.pop"]);
+      default:
+        return this.emit(op.get(this.handleLocal()));
     }
   }
 
@@ -249,7 +261,8 @@ export abstract class ValueWriter {
     const field = name.slice(name.indexOf(".") + 1);
     const slotted = (): void => this.handle(depth, handles.slotted);
     const deque = (): void => this.handle(depth, handles.deques);
-    const slot = (): void => this.emit(op.i32(random.chance(hostility) ? random.pick([2, 3, 4, -1, 0x40000000]) : random.below(2)));
+    const slot = (): void =>
+      this.emit(op.i32(random.chance(hostility) ? random.pick([2, 3, 4, -1, 0x40000000]) : random.below(2)));
     if (name.startsWith("heap.load_")) return this.#place(field, depth);
     if (name.startsWith("heap.store_")) {
       this.value(shape.params[0]!, depth);
@@ -261,19 +274,42 @@ export abstract class ValueWriter {
       return this.offset(WIDTHS[field.slice(5)]!, depth);
     }
     switch (name) {
-      case "heap.put": this.handle(depth, handles.plain); slotted(); return slot();
+      case "heap.put":
+        this.handle(depth, handles.plain);
+        slotted();
+        return slot();
       case "heap.take":
-      case "heap.has": slotted(); return slot();
-      case "heap.push": this.handle(depth, handles.plain); return deque();
+      case "heap.has":
+        slotted();
+        return slot();
+      case "heap.push":
+        this.handle(depth, handles.plain);
+        return deque();
       case "heap.pop":
-      case "heap.len": return deque();
+      case "heap.len":
+        return deque();
       case "heap.push_n":
-      case "heap.pop_n": this.address(); this.length(5); return deque();
+      case "heap.pop_n":
+        this.address();
+        this.length(5);
+        return deque();
       case "heap.copy_in":
-      case "heap.copy_out": this.address(); this.length(40); return this.#place("_i8", depth);
-      case "heap.copy": this.handle(depth, handles.plain); this.offset(8, depth); this.length(40); return this.#place("_i8", depth);
-      case "heap.fill": this.value(I32, depth); this.length(40); return this.#place("_i8", depth);
-      case "heap.resize": this.handle(depth, handles.plain); return this.length(80);
+      case "heap.copy_out":
+        this.address();
+        this.length(40);
+        return this.#place("_i8", depth);
+      case "heap.copy":
+        this.handle(depth, handles.plain);
+        this.offset(8, depth);
+        this.length(40);
+        return this.#place("_i8", depth);
+      case "heap.fill":
+        this.value(I32, depth);
+        this.length(40);
+        return this.#place("_i8", depth);
+      case "heap.resize":
+        this.handle(depth, handles.plain);
+        return this.length(80);
     }
     for (const [i, type] of shape.params.entries()) {
       const capability = i === shape.params.length - 1 && /poke|mix|ping/.test(name);
@@ -285,7 +321,13 @@ export abstract class ValueWriter {
 
   protected capability(): void {
     const { random, hostility } = this.in;
-    this.emit(op.i32(random.chance(hostility) ? random.pick([1023, 1022, 1025, 1026, 1028, 0, -1, 2046, 2047]) : random.pick([1024, 1027])));
+    this.emit(
+      op.i32(
+        random.chance(hostility)
+          ? random.pick([1023, 1022, 1025, 1026, 1028, 0, -1, 2046, 2047])
+          : random.pick([1024, 1027]),
+      ),
+    );
   }
 
   #place(field: string, depth: number): void {
@@ -296,7 +338,9 @@ export abstract class ValueWriter {
   protected offset(width: number, depth: number): void {
     const { random, hostility } = this.in;
     if (random.chance(hostility)) {
-      return this.emit(op.i32(random.pick([64, 65 - width, 40, 70_000, -1, -width, 1 - width, 0x7fffffff, -2147483648])));
+      return this.emit(
+        op.i32(random.pick([64, 65 - width, 40, 70_000, -1, -width, 1 - width, 0x7fffffff, -2147483648])),
+      );
     }
     if (depth < MAX_DEPTH && random.chance(0.15)) {
       this.value(I32, depth + 1);
@@ -315,7 +359,11 @@ export abstract class ValueWriter {
 
   protected address(): void {
     const { random, hostility } = this.in;
-    this.emit(op.i32(random.chance(hostility) ? random.pick([65_533, 65_536, -1, -4, 131_072, 0x7fffffff]) : random.below(4096)));
+    this.emit(
+      op.i32(
+        random.chance(hostility) ? random.pick([65_533, 65_536, -1, -4, 131_072, 0x7fffffff]) : random.below(4096),
+      ),
+    );
   }
 
   #memoryLoad(type: number, depth: number): void {

@@ -5,12 +5,31 @@
  * `open` must be the same after a run as before. All bytes that the attacker has no right to read hold a secret, of
  * which there are two: a module whose observations differ between them has read what is not its own.
  */
+import { ExchangeHeap } from "#shared-heap/heap.ts";
 import {
-  DOMAIN_ALIVE, DOMAIN_BYTES, DOMAIN_BYTES_LIMIT, DOMAIN_OBJECTS, DOMAIN_OBJECTS_LIMIT, DOMAIN_RETURN, DOMAIN_SHIFT,
-  DOMAINS, EDGES, FRAMES, GENERATION_BITS, headerBytes, LENT, OBJECT_ADDRESS, OBJECT_BLOCK, OBJECT_BYTES,
-  OBJECT_CHARGED, OBJECT_LINK, OBJECT_SHIFT, OBJECT_SIZE, OBJECT_SLOT, OBJECT_TAG, OBJECT_TYPE, OBJECTS,
-  OWNER_CONTAINED, OWNER_HOST, RETURN_WORDS, SLOT_TYPES, TYPE_ELEMENT, TYPE_KIND, TYPE_SHIFT, TYPE_SIZE, TYPE_SLOTS,
-  TypeKind, TYPES, CORE_DEPTH, CORE_EPOCH,
+  CORE_DEPTH,
+  CORE_EPOCH,
+  DOMAIN_ALIVE,
+  DOMAIN_RETURN,
+  DOMAIN_SHIFT,
+  DOMAINS,
+  EDGES,
+  FRAMES,
+  GENERATION_BITS,
+  GENERATION_MASK,
+  OBJECT_ADDRESS,
+  OBJECT_BYTES,
+  OBJECT_LINK,
+  OBJECT_SHIFT,
+  OBJECT_SIZE,
+  OBJECT_SLOT,
+  OBJECT_TAG,
+  OBJECT_TYPE,
+  OBJECTS,
+  OWNER_HOST,
+  RETURN_WORDS,
+  TYPE_MASK,
+  TypeKind,
 } from "#shared-heap/layout.ts";
 import { HEAP_PAGES, LEDGER_PAGES } from "./policy.ts";
 
@@ -18,7 +37,10 @@ export const VICTIM = 4;
 export const ATTACKER = 5;
 export const BYSTANDER = 6;
 /** Bytes of the two secrets, repeated through all that the attacker may not read. */
-export const SECRETS = [[0xc5, 0x3a, 0x9e, 0x71], [0x2d, 0xb4, 0x67, 0xe8]] as const;
+export const SECRETS = [
+  [0xc5, 0x3a, 0x9e, 0x71],
+  [0x2d, 0xb4, 0x67, 0xe8],
+] as const;
 
 /** Type ids, as registered below. */
 export const T = { plain: 1, node: 2, array: 3, deque: 4, big: 5 } as const;
@@ -45,7 +67,6 @@ export interface WorldObject {
   readonly type: number;
   readonly address: number;
   readonly size: number;
-  readonly block: number;
   readonly right: Right;
 }
 
@@ -61,10 +82,15 @@ export class World {
   readonly ledgerBytes = Buffer.from(this.ledger.buffer);
   readonly heapView = new DataView(this.heap.buffer);
   readonly words = new Int32Array(this.ledger.buffer);
+  /** The kernel's own heap over these memories: it made the objects, and its checker judges them. */
+  readonly exchange = new ExchangeHeap({
+    heap: this.heap.buffer,
+    ledger: this.ledger.buffer,
+    objects: Math.floor((this.ledgerBytes.length - OBJECTS) / OBJECT_BYTES),
+  });
   readonly objects: WorldObject[] = [];
   readonly #byName = new Map<string, WorldObject>();
-  #nextAddress = 256;
-  #nextIndex = 1;
+  readonly #placed = new Map<string, { index: number; owner: number; right: Right }>();
   /** Ranges that the attacker may change, ascending. */
   readonly #heapOpen: Range[] = [];
   readonly #ledgerOpen: Range[] = [];
@@ -74,9 +100,10 @@ export class World {
   #base = 0;
 
   constructor() {
+    this.#domains();
     this.#registerTypes();
     this.#populate();
-    this.#domains();
+    this.#describe();
     for (const object of this.objects) this.#openRanges(object);
     this.#ledgerOpen.push(range(domain(ATTACKER) + DOMAIN_RETURN, RETURN_WORDS * 4));
     this.#heapOpen.sort((a, b) => a.from - b.from);
@@ -139,8 +166,16 @@ export class World {
   /** Describes the first byte outside the prediction that differs from before the run, or null. */
   violation(): string | null {
     const base = this.#bases[this.#base]!;
-    return difference("heap", this.#heapClosed, base.heap, this.heapBytes)
-      ?? difference("ledger", this.#ledgerClosed, base.ledger, this.ledgerBytes);
+    return (
+      difference("heap", this.#heapClosed, base.heap, this.heapBytes) ??
+      difference("ledger", this.#ledgerClosed, base.ledger, this.ledgerBytes)
+    );
+  }
+
+  /** The first violation that the kernel's own whole-heap checker finds, or null. Costs as much as a run. */
+  brokenInvariant(): string | null {
+    const broken = this.exchange.check()[0];
+    return broken === undefined ? null : `record ${broken.index}: ${broken.reason}`;
   }
 
   /** Whether any rotation of the current secret stands in `bytes`. */
@@ -158,27 +193,25 @@ export class World {
   }
 
   #registerTypes(): void {
-    let pool = SLOT_TYPES;
-    for (const [id, row] of Object.entries(TYPE_TABLE)) {
-      const at = TYPES + (Number(id) << TYPE_SHIFT);
-      this.words[(at + TYPE_KIND) >> 2] = row.kind;
-      this.words[(at + TYPE_SLOTS) >> 2] = row.slots.length;
-      this.words[(at + TYPE_SIZE) >> 2] = row.size;
-      this.words[(at + TYPE_ELEMENT) >> 2] = row.kind === TypeKind.record ? pool : row.slots[0]!;
-      if (row.kind !== TypeKind.record) continue;
-      for (const slot of row.slots) {
-        this.words[pool >> 2] = slot;
-        pool += 4;
-      }
+    const keys = Object.keys(T) as (keyof typeof T)[];
+    for (const key of keys) {
+      const { kind, slots, size } = TYPE_TABLE[T[key]]!;
+      const names = slots.map((id) => keys.find((k) => T[k] === id)!);
+      const id = this.exchange.types.define(
+        key,
+        kind === TypeKind.record
+          ? { kind: "record", slots: names, size }
+          : { kind: kind === TypeKind.array ? "array" : "deque", element: names[0]!, length: names.length },
+      );
+      if (id !== T[key]) throw new Error(`type ${key} has id ${id}`);
     }
   }
 
   /** Victim's and attacker's objects alternate, so that each neighbour of an attacker's byte is somebody else's. */
   #populate(): void {
-    const mine = (name: string, type: number, inside?: string, slot = 0): void => this.#place(name, type, ATTACKER, "open", inside, slot);
-    const lent = (name: string, type: number, inside?: string, slot = 0): void =>
-      this.#place(name, type, ATTACKER, inside === undefined ? "bytes" : "none", inside, slot, LENT);
-    const theirs = (name: string, type: number, inside?: string, slot = 0): void =>
+    const mine = (name: string, type: number, inside?: string, slot?: number): void =>
+      this.#place(name, type, ATTACKER, "open", inside, slot);
+    const theirs = (name: string, type: number, inside?: string, slot?: number): void =>
       this.#place(name, type, VICTIM, "none", inside, slot);
     theirs("v.plain", T.plain);
     mine("plain", T.plain);
@@ -187,84 +220,92 @@ export class World {
     mine("plain2", T.plain);
     mine("node", T.node);
     mine("node.0", T.plain, "node", 0);
-    mine("node.1", T.node, "node", 1);
-    mine("node.1.0", T.plain, "node.1", 0);
+    mine("node.1.0", T.plain);
+    mine("node.1", T.node);
+    this.#enclose("node.1.0", "node.1", 0);
+    this.#enclose("node.1", "node", 1);
     theirs("v.deque", T.deque);
-    for (const i of [0, 1, 2]) theirs(`v.deque.${i}`, T.plain, "v.deque", i);
+    for (const i of [0, 1, 2]) theirs(`v.deque.${i}`, T.plain, "v.deque");
     mine("empty node", T.node);
     mine("array", T.array);
     mine("array.1", T.plain, "array", 1);
     theirs("v.array", T.array);
     theirs("v.array.2", T.plain, "v.array", 2);
     mine("deque", T.deque);
-    mine("deque.3", T.plain, "deque", 3);
-    mine("deque.0", T.plain, "deque", 0);
+    mine("deque.3", T.plain);
+    // Its two elements lie in the last position and the first.
+    for (let turn = 0; turn < 3; turn++) {
+      this.#enclose("deque.3", "deque");
+      this.exchange.pop(this.#current("deque"), ATTACKER);
+    }
+    this.#enclose("deque.3", "deque");
+    mine("deque.0", T.plain, "deque");
     mine("empty deque", T.deque);
-    lent("lent plain", T.plain);
-    lent("lent node", T.node);
-    lent("lent node.0", T.plain, "lent node", 0);
-    lent("lent deque", T.deque);
-    lent("lent deque.0", T.plain, "lent deque", 0);
-    this.#place("lent out", T.plain, VICTIM, "none", undefined, 0, LENT, ATTACKER);
+    this.#loans();
     this.#place("h.plain", T.plain, OWNER_HOST, "none");
     mine("big", T.big);
-    theirs("v.big", T.big);
+    theirs("v.last", T.plain);
     for (const i of [0, 1, 2]) this.#place(`spare plain ${i}`, T.plain, OWNER_HOST, "open");
     this.#place("spare node", T.node, OWNER_HOST, "open");
     this.#place("spare deque", T.deque, OWNER_HOST, "open");
   }
 
-  #place(
-    name: string, type: number, owner: number, right: Right, inside?: string, slot = 0, lent = 0, charged = owner,
-  ): void {
-    const row = TYPE_TABLE[type]!;
-    const index = this.#nextIndex++;
-    const handle = (index << GENERATION_BITS) | ((index * 37) & 0x3ff);
-    const header = headerBytes(row.kind, row.slots.length);
-    const block = (header + Math.max(row.size, 1) + 63) & ~63;
-    const address = this.#nextAddress + header;
-    this.#nextAddress += block;
-    const object: WorldObject = { name, index, handle, type, address, size: row.size, block, right };
-    const set = (offset: number, value: number): void => {
-      this.words[this.word(index, offset)] = value;
-    };
-    set(OBJECT_TAG, handle ^ ((inside === undefined ? owner : OWNER_CONTAINED) << GENERATION_BITS));
-    set(OBJECT_ADDRESS, address);
-    set(OBJECT_SIZE, row.size);
-    set(OBJECT_TYPE, type | (inside === undefined ? lent : 0));
-    set(OBJECT_BLOCK, block);
-    set(OBJECT_CHARGED, charged);
-    if (inside !== undefined) this.#contain(object, this.object(inside), slot);
-    if (row.kind === TypeKind.deque) this.#deque(object, name);
-    this.objects.push(object);
-    this.#byName.set(name, object);
-    const at = domain(charged);
-    this.words[(at + DOMAIN_BYTES) >> 2]! += block;
-    this.words[(at + DOMAIN_OBJECTS) >> 2]! += 1;
+  /** What the victim has lent to the attacker, and the attacker to the victim. */
+  #loans(): void {
+    this.#place("lent plain", T.plain, VICTIM, "bytes");
+    this.#place("lent node", T.node, VICTIM, "bytes");
+    this.#place("lent node.0", T.plain, VICTIM, "none", "lent node", 0);
+    this.#place("lent deque", T.deque, VICTIM, "bytes");
+    this.#place("lent deque.0", T.plain, VICTIM, "none", "lent deque");
+    this.#place("lent out", T.plain, ATTACKER, "none");
+    for (const name of ["lent plain", "lent node", "lent deque"])
+      this.exchange.lend(this.#current(name), VICTIM, ATTACKER);
+    this.exchange.lend(this.#current("lent out"), ATTACKER, VICTIM);
   }
 
-  #contain(object: WorldObject, container: WorldObject, slot: number): void {
-    this.words[this.word(object.index, OBJECT_LINK)] = container.index;
-    this.words[this.word(object.index, OBJECT_SLOT)] = slot;
-    this.heapView.setInt32(this.slotAddress(container, slot), object.handle, true);
+  /** Makes an object, in a generation of its own, and puts it into a container if one is named. */
+  #place(name: string, type: number, owner: number, right: Right, inside?: string, slot?: number): void {
+    let handle = this.exchange.create(type, owner);
+    for (let i = (handle >>> GENERATION_BITS) & 7; i > 0; i--) {
+      handle = this.exchange.move(this.exchange.move(handle, owner, BYSTANDER), BYSTANDER, owner);
+    }
+    this.#placed.set(name, { index: handle >>> GENERATION_BITS, owner, right });
+    if (inside !== undefined) this.#enclose(name, inside, slot);
   }
 
-  /** Head and length of the deques as populated; the attacker's full one wraps from position 3 to 0. */
-  #deque(object: WorldObject, name: string): void {
-    const state: Readonly<Record<string, readonly [number, number]>> = {
-      "v.deque": [0, 3], deque: [3, 2], "lent deque": [0, 1],
-    };
-    const [head, length] = state[name] ?? [0, 0];
-    this.heapView.setInt32(object.address - 4 * (4 + 1), head, true);
-    this.heapView.setInt32(object.address - 4 * (4 + 2), length, true);
+  #enclose(name: string, container: string, slot?: number): void {
+    const { owner } = this.#placed.get(container)!;
+    if (slot === undefined) this.exchange.push(this.#current(name), this.#current(container), owner);
+    else this.exchange.put(this.#current(name), this.#current(container), slot, owner);
+  }
+
+  /** The handle of an object as it is now. */
+  #current(name: string): number {
+    const { index } = this.#placed.get(name)!;
+    return (index << GENERATION_BITS) | (this.words[this.word(index, OBJECT_TAG)]! & GENERATION_MASK);
+  }
+
+  #describe(): void {
+    for (const [name, { index, right }] of this.#placed) {
+      const at = (offset: number): number => this.words[this.word(index, offset)]!;
+      const object: WorldObject = {
+        name,
+        index,
+        handle: this.#current(name),
+        type: at(OBJECT_TYPE) & TYPE_MASK,
+        address: at(OBJECT_ADDRESS),
+        size: at(OBJECT_SIZE),
+        right,
+      };
+      this.objects.push(object);
+      this.#byName.set(name, object);
+    }
   }
 
   #domains(): void {
     for (const id of [OWNER_HOST, VICTIM, ATTACKER, BYSTANDER]) {
-      const at = domain(id);
-      this.words[(at + DOMAIN_ALIVE) >> 2] = id * 3;
-      this.words[(at + DOMAIN_BYTES_LIMIT) >> 2] = 1 << 20;
-      this.words[(at + DOMAIN_OBJECTS_LIMIT) >> 2] = 1 << 10;
+      this.words[(domain(id) + DOMAIN_ALIVE) >> 2] = id * 3;
+      this.exchange.setLimits(id, 1 << 20, 1 << 10);
     }
     this.words[CORE_DEPTH >> 2] = 2;
     this.words[FRAMES >> 2] = VICTIM;
@@ -279,7 +320,8 @@ export class World {
     const words = row.slots.length + (row.kind === TypeKind.deque ? 2 : 0);
     if (words > 0) this.#heapOpen.push(range(object.address - 4 * words, 4 * words));
     const record = this.word(object.index, 0) * 4;
-    for (const offset of [OBJECT_TAG, OBJECT_SIZE, OBJECT_LINK, OBJECT_SLOT]) this.#ledgerOpen.push(range(record + offset, 4));
+    for (const offset of [OBJECT_TAG, OBJECT_SIZE, OBJECT_LINK, OBJECT_SLOT])
+      this.#ledgerOpen.push(range(record + offset, 4));
   }
 
   /** A copy of both memories with `secret` in every byte that the attacker may neither read nor change. */
@@ -290,7 +332,7 @@ export class World {
     for (const object of this.objects) {
       const row = TYPE_TABLE[object.type]!;
       const words = row.slots.length + (row.kind === TypeKind.deque ? 2 : 0);
-      const readable = object.right !== "none" || object.name.startsWith("lent ") && object.name !== "lent out";
+      const readable = object.right !== "none" || (object.name.startsWith("lent ") && object.name !== "lent out");
       keep.fill(1, object.address - 4 * words, object.address + (readable ? object.size : 0));
       if (readable) for (let i = 0; i < object.size; i++) heap[object.address + i] = (object.index + i) & 0x1f;
     }
