@@ -73,6 +73,15 @@ describe("blocks", () => {
     expect([allocator.alloc(100), allocator.alloc(100)].toSorted()).toEqual([first, second].toSorted());
   });
 
+  test("a spare page that is in use again is no spare", () => {
+    const allocator = whole(1 << 20);
+    allocator.free(allocator.alloc(100));
+    const again = allocator.alloc(100);
+    expect(allocator.statistics()[0]!.used).toBe(allocator.blockSize(again));
+    expect(allocator.check()).toEqual([]);
+    expect(allocator.isBlock(again)).toBe(true);
+  });
+
   test("free refuses what is no block in use: double free, inside, outside, never allocated", () => {
     const allocator = whole(1 << 20);
     const small = allocator.alloc(256);
@@ -182,6 +191,20 @@ describe("arenas", () => {
     expect(allocator.alloc(4 * PAGE_BYTES, 1)).toBe(0);
     expect(codeOf(() => allocator.alloc(64, 3))).toBe("config");
     expect(codeOf(() => allocator.alloc(64, -1))).toBe("config");
+  });
+
+  test("stay apart in whichever order they become free", () => {
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 0, 2],
+    ]) {
+      const allocator = new Allocator([arena(2, 1, "a"), arena(3, 3, "b"), arena(1, 6, "c")]);
+      const addresses = [2, 3, 1].map((pages, i) => allocator.alloc(pages * PAGE_BYTES, i));
+      for (const i of order) allocator.free(addresses[i]!);
+      expect(allocator.check()).toEqual([]);
+      expect(allocator.statistics().map((s) => s.largestRun / PAGE_BYTES)).toEqual([2, 3, 1]);
+    }
   });
 
   test.each<[string, Arena[]]>([

@@ -189,7 +189,7 @@ const ALLOCATOR: readonly Mutant[] = [
     replace: "if (this.#kind[end] === FREE) {",
     why: "objects of one arena come to lie in another",
     killers: [file("allocator.test.ts")],
-    only: "arenas are apart",
+    only: "stay apart",
     modes: "any",
   },
   {
@@ -199,7 +199,7 @@ const ALLOCATOR: readonly Mutant[] = [
     replace: "",
     why: "a page with blocks in use goes back to the pool",
     killers: [file("allocator.test.ts")],
-    only: "a freed one is used again",
+    only: "a spare page that is in use again",
     modes: "any",
   },
   {

@@ -263,8 +263,8 @@ const CODE_OF_HELPERS: readonly Mutant[] = [
   {
     name: "span-wraps",
     file: "kernel/wasm/helpers.ts",
-    find: "return trapIf(or(gtU(length, size), gtU(offset, sub(size, length))));",
-    replace: "return trapIf(gtU(add(offset, length), size));",
+    find: "or(gtU(length, bytes), gtU(offset, sub(bytes, length)))",
+    replace: "gtU(add(offset, length), bytes)",
     why: "H3: offset + length wraps around, and a copy reaches the slots and what lies before",
     killers: [CONTAINED],
     modes: "both",

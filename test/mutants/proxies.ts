@@ -104,15 +104,6 @@ const RETURN: readonly Mutant[] = [
     modes: "both",
   },
   {
-    name: "callee-killed-meanwhile",
-    file: GENERATE,
-    find: "return crashed(null);`",
-    replace: "{}`",
-    why: "a domain that was killed during a call still answers it",
-    killers: [FAULTS],
-    modes: "both",
-  },
-  {
     name: "caller-killed-meanwhile",
     file: GENERATE,
     find: "throw TRAP;`",
@@ -127,7 +118,7 @@ const RETURN: readonly Mutant[] = [
     find: '...(this.#omits("owner") ? [] :',
     replace: '...(!this.#omits("owner") ? [] :',
     why: "H1: a callee returns what is not its own",
-    killers: [ATTACKS],
+    killers: [RULES],
     modes: "both",
   },
   {
@@ -223,7 +214,7 @@ const LIFE: readonly Mutant[] = [
     find: "if (this.ledger[CORE_DEPTH >> 2] !== 0) return;",
     replace: "",
     why: "D2: a domain is reclaimed while its frames are on the stack",
-    killers: [FAULTS],
+    killers: [RULES],
     modes: "both",
   },
   {

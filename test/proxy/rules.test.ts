@@ -14,6 +14,7 @@ export interface Server {
   one(a: Slice<16>): RpcResult<u32, Err>;
   two(a: Slice<16>, b: Slice<16>): RpcResult<u32, Err>;
   wrongType(): RpcResult<RRef<Item>, Err>;
+  given(h: u32): RpcResult<RRef<Item>, Err>;
   other(x: Borrow<Other>): RpcResult<void, Err>;
   who(): RpcResult<u32, Err>;
 }
@@ -35,7 +36,10 @@ export interface Act {
 `;
 
 /** Its argument region has 24 bytes: room for one slice of 16, not for two. Its data follow. */
-const server = (who: number) => (n: Names): string => `(module
+const server =
+  (who: number) =>
+  (n: Names): string =>
+    `(module
   (import "rpc" "set0" (func $set0 (param i32)))
   ${n.newType("Other")}
   (memory 1)
@@ -47,6 +51,7 @@ const server = (who: number) => (n: Names): string => `(module
   (func (export "${n.serve("Server.two")}") (param i32 i32 i32 i32 i32) (result i32)
     (call $set0 (i32.add (local.get 2) (i32.load8_u (i32.const 1048)))) (i32.const 0))
   (func (export "${n.serve("Server.wrongType")}") (param i32) (result i32) (call $new_Other))
+  (func (export "${n.serve("Server.given")}") (param i32 i32) (result i32) (local.get 1))
   (func (export "${n.serve("Server.other")}") (param i32 i32) (result i32) (i32.const 0))
   (func (export "${n.serve("Server.who")}") (param i32) (result i32) (call $set0 (i32.const ${who})) (i32.const 0)))`;
 
@@ -60,7 +65,9 @@ const client = (n: Names): string => `(module
   (import "${n.module("Taker")}" "take" (func $take (param i32 i32) (result i32)))
   (memory 1)
   (data (i32.const 0) "actservertaker")
-  (global $act (mut i32) (i32.const 0)) (global $server (mut i32) (i32.const 0)) (global $taker (mut i32) (i32.const 0))
+  (global $act (mut i32) (i32.const 0))
+  (global $server (mut i32) (i32.const 0))
+  (global $taker (mut i32) (i32.const 0))
   (func (export "_init")
     (global.set $act (call $useAct (i32.const 0) (i32.const 3)))
     (global.set $server (call $useServer (i32.const 3) (i32.const 6)))
@@ -86,7 +93,10 @@ afterEach(async () => {
   await lab.close();
 });
 
-async function boot(act: () => void = () => {}, note: () => void = () => {}): Promise<{ client: Methods; server: Methods }> {
+async function boot(
+  act: () => void = () => {},
+  note: () => void = () => {},
+): Promise<{ client: Methods; server: Methods }> {
   const service = { act: () => (act(), { ok: true }), note: () => (note(), { ok: true }) };
   lab = await makeLab({
     idl: IDL,
@@ -128,14 +138,33 @@ describe("the callee's argument region", () => {
 test("an object of another type as a result is the callee's fault", async () => {
   const { server: s } = await boot();
   expect(s.wrongType!()).toEqual({ ok: false, fault: "crashed" });
-  expect(lab.faults).toMatchObject([{ domain: "server", kind: "rule", message: expect.stringContaining("not a Item") }]);
+  expect(lab.faults).toMatchObject([
+    { domain: "server", kind: "rule", message: expect.stringContaining("not a Item") },
+  ]);
 });
 
-test("a caller that is killed while it waits runs no more", async () => {
+test("its caller's own object as a result is the callee's fault, and stays the caller's", async () => {
+  const { server: s } = await boot();
+  const handle = lab.system.heap.create("Item");
+  expect(s.given!(handle)).toEqual({ ok: false, fault: "crashed" });
+  expect(lab.faults).toMatchObject([
+    { domain: "server", kind: "rule", message: expect.stringContaining("not a Item") },
+  ]);
+  lab.system.heap.free(handle);
+});
+
+test("a caller that is killed while it waits runs no more, and is buried when its frame has left", async () => {
   let notes = 0;
-  const { client: c } = await boot(() => lab.system.kill("client", "test"), () => notes++);
+  const during: string[] = [];
+  const act = (): void => {
+    lab.system.kill("client", "test");
+    during.push(lab.info("client").state, ...lab.faults.map((f) => f.domain));
+  };
+  const { client: c } = await boot(act, () => notes++);
   expect(c.wait!()).toEqual({ ok: false, fault: "crashed" });
+  expect(during).toEqual(["dying"]);
   expect(notes).toBe(0);
+  expect(lab.info("client").state).toBe("dead");
   expect(lab.faults).toMatchObject([{ domain: "client", kind: "killed", message: "test" }]);
 });
 
