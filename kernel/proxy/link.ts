@@ -134,9 +134,11 @@ export class EdgeLinker {
     const kernel = this.#kernel;
     const interface_ = kernel.model.interfaces[target.interface]!;
     const method = interface_.methods[index]!;
-    const implementation = kernel.implementation(callee, exportName(interface_, method));
-    if (implementation === null)
+    const exported = kernel.implementation(callee, exportName(interface_, method));
+    if (exported === null && callee.alive)
       throw new KernelError("link", `${callee.name} does not export ${exportName(interface_, method)}`);
+    // A capability to the dead can still be asked for and passed on; its proxy answers before it gets here.
+    const implementation = exported ?? ((): number => RpcFault.dead);
     const place = `${interface_.name}.${method.name}`;
     const failed = (error: unknown): number => {
       kernel.fault(callee, error);
@@ -154,7 +156,9 @@ export class EdgeLinker {
       caller: holder,
       callee,
       method,
-      start: (callee === kernel.hostDomain ? implementation : promising(implementation)) as AsyncEdge["start"],
+      start: (exported === null || callee === kernel.hostDomain
+        ? implementation
+        : promising(implementation)) as AsyncEdge["start"],
       fault: (error) => kernel.fault(callee, error),
     };
     const launch = kernel.activations.launch.bind(kernel.activations, edge);

@@ -180,6 +180,15 @@ describe("a capability to an instance that is gone", () => {
     expect(c.pass!()).toEqual({ ok: true, value: 0 });
   });
 
+  test("answers dead to one that it was first passed to after the instance died, and nobody else dies", async () => {
+    const { client: c } = await boot();
+    lab.system.kill("server");
+    // The taker's own call failed, which it answers with its error.
+    expect(c.pass!()).toEqual({ ok: true, value: 1 });
+    expect(lab.client("server.s").who!()).toEqual({ ok: false, fault: "dead" });
+    expect(lab.faults.map((f) => f.domain)).toEqual(["server"]);
+  });
+
   test("is dead when it is passed on, also when its domain's id belongs to another one by now", async () => {
     const { client: c } = await boot();
     const former = lab.info("server").id;
