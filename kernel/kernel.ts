@@ -16,7 +16,7 @@ import type { Model } from "./interface/model.ts";
 import type { ResolvedDomain } from "./manifest/manifest.ts";
 import type { Ablation } from "./proxy/generate.ts";
 import { Activations } from "./proxy/activation.ts";
-import { EdgeLinker, type EdgeInfo, type ProxyKernel } from "./proxy/link.ts";
+import { EdgeLinker, type ProxyKernel } from "./proxy/link.ts";
 import { bridge, makeBridge, makeProbe, makeTrap } from "./proxy/modules.ts";
 import { ModuleCache } from "./wasm/cache.ts";
 import { translateOffset } from "./wasm/offsets.ts";
@@ -188,10 +188,6 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       ...this.heap.charged(d.id),
       memoryBytes: d.memory?.buffer.byteLength ?? 0,
     }));
-  }
-
-  edges(): EdgeInfo[] {
-    return this.linker.edges();
   }
 
   /** Registers a service of the host program: `functions` by export name, in the flat calling convention. */

@@ -16,7 +16,9 @@ const pinned = join(root, "node_modules", ".bin", "node");
 const stamp = join(root, "node_modules", ".samara-lock");
 
 function lockHash() {
-  return createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  return createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
 }
 
 function installIfStale() {
@@ -52,5 +54,6 @@ const child = spawn(pinned, ["--disable-warning=ExperimentalWarning", join(root,
   env: { ...process.env, PATH: `${join(root, "node_modules", ".bin")}:${process.env.PATH}` },
 });
 // Ctrl-C reaches the whole process group: the child decides how to end, we only pass its answer on.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => signal === "SIGTERM" && child.kill(signal));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+  process.on(signal, () => signal === "SIGTERM" && child.kill(signal));
 child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

@@ -9,12 +9,10 @@ import { KernelError } from "../errors.ts";
 import { typeKey, type Model } from "../interface/model.ts";
 import {
   GENERATION_BITS,
-  LENT,
   OBJECT_ADDRESS,
   OBJECT_SHIFT,
   OBJECT_SIZE,
   OBJECT_TAG,
-  OBJECT_TYPE,
   OBJECTS,
   OWNER_HOST,
 } from "../../shared-heap/layout.ts";
@@ -132,11 +130,6 @@ export class HostHeap {
     if (offset < 0 || offset + width > size)
       throw new KernelError("argument", `bytes ${offset} … ${offset + width} of an object of ${size} bytes`);
     return (this.#ledger[this.#word(handle, OBJECT_ADDRESS)]! >>> 0) + offset;
-  }
-
-  /** Whether the host holds the object only on loan. */
-  isLent(handle: number): boolean {
-    return (this.#ledger[this.#word(handle, OBJECT_TYPE)]! & LENT) !== 0;
   }
 
   #checked<T>(operation: () => T): T {

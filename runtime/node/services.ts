@@ -52,7 +52,7 @@ export function systemService(system: System): Service {
       },
       statistics: () => {
         const { objects, bytes } = system.kernel.heap.statistics();
-        const calls = system.kernel.edges().reduce((sum, e) => sum + e.calls, 0);
+        const calls = system.kernel.linker.edges().reduce((sum, e) => sum + e.calls, 0);
         return answer({ heapBytes: BigInt(bytes), objects, domains: system.domains().length, calls: BigInt(calls) });
       },
     },

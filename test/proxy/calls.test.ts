@@ -78,7 +78,7 @@ describe("values", () => {
     const s = await withServer();
     expect(s.nothing!()).toEqual({ ok: true, value: undefined });
     s.nothing!();
-    expect(lab.system.kernel.edges().find((e) => e.method === "nothing")!.calls).toBe(2);
+    expect(lab.system.kernel.linker.edges().find((e) => e.method === "nothing")!.calls).toBe(2);
   });
 
   test("an error of the interface arrives by name, with nobody harmed", async () => {

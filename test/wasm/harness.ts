@@ -11,15 +11,44 @@ import { admit } from "../../kernel/wasm/admit.ts";
 import { CAP_TABLE_SIZE, EXPORT_CAPS, EXPORT_OWNER, EXPORT_RECORD } from "../../kernel/wasm/intrinsics.ts";
 import { importKey, type Admitted, type LowerOptions, type Policy } from "../../kernel/wasm/policy.ts";
 import {
-  CORE_EPOCH, DOMAIN_SHIFT, DOMAINS, headerBytes, ledgerBytes, OBJECT_ADDRESS, OBJECT_BYTES, OBJECT_SIZE, OBJECT_TAG,
-  OBJECT_TYPE, OBJECTS, SLOT_TYPES, TYPE_ELEMENT, TYPE_KIND, TYPE_SHIFT, TYPE_SLOTS, TypeKind, TYPES,
+  CORE_EPOCH,
+  DOMAIN_SHIFT,
+  DOMAINS,
+  headerBytes,
+  ledgerBytes,
+  OBJECT_ADDRESS,
+  OBJECT_BYTES,
+  OBJECT_SIZE,
+  OBJECT_TAG,
+  OBJECT_TYPE,
+  OBJECTS,
+  SLOT_TYPES,
+  TYPE_ELEMENT,
+  TYPE_KIND,
+  TYPE_SHIFT,
+  TYPE_SLOTS,
+  TypeKind,
+  TYPES,
 } from "../../shared-heap/layout.ts";
 
 const wabt = await wabtInit();
 const FEATURES = {
-  simd: true, threads: true, tail_call: true, bulk_memory: true, reference_types: true, multi_value: true,
-  sign_extension: true, sat_float_to_int: true, mutable_globals: true, exceptions: true, memory64: true,
-  multi_memory: true, function_references: true, gc: true, extended_const: true, relaxed_simd: true,
+  simd: true,
+  threads: true,
+  tail_call: true,
+  bulk_memory: true,
+  reference_types: true,
+  multi_value: true,
+  sign_extension: true,
+  sat_float_to_int: true,
+  mutable_globals: true,
+  exceptions: true,
+  memory64: true,
+  multi_memory: true,
+  function_references: true,
+  gc: true,
+  extended_const: true,
+  relaxed_simd: true,
 };
 
 /** Assembles text; `check: false` for modules that wabt itself would refuse. */
@@ -36,11 +65,13 @@ const signature = (params: string, results = ""): Signature => {
 
 /** `{ "env.poke": "ii>i" }` → import signatures; i, I, f, d are i32, i64, f32, f64. */
 export function grants(text: Readonly<Record<string, string>>): Map<string, Signature> {
-  return new Map(Object.entries(text).map(([name, shape]) => {
-    const dot = name.indexOf(".");
-    const [params, results] = shape.split(">") as [string, string];
-    return [importKey(name.slice(0, dot), name.slice(dot + 1)), signature(params, results)];
-  }));
+  return new Map(
+    Object.entries(text).map(([name, shape]) => {
+      const dot = name.indexOf(".");
+      const [params, results] = shape.split(">") as [string, string];
+      return [importKey(name.slice(0, dot), name.slice(dot + 1)), signature(params, results)];
+    }),
+  );
 }
 
 export function policy(functions: Readonly<Record<string, string>> = {}, more: Partial<Policy> = {}): Policy {
@@ -145,17 +176,22 @@ export class World {
     (exports[EXPORT_RECORD] as unknown as WebAssembly.Global).value = MY_RECORD;
     const caps = exports[EXPORT_CAPS] as unknown as WebAssembly.Table;
     if (caps.length !== CAP_TABLE_SIZE) throw new Error("capability table");
-    caps.set(0, hostFunction(() => {
-      this.ticks++;
-      this.onTick();
-    }, "", ""));
+    caps.set(
+      0,
+      hostFunction(
+        () => {
+          this.ticks++;
+          this.onTick();
+        },
+        "",
+        "",
+      ),
+    );
     return { exports, memory, caps, bytes: new Uint8Array(memory.buffer), words: new Int32Array(memory.buffer) };
   }
 
   /** Admits and instantiates text. */
-  load(
-    text: string, options: Partial<LowerOptions> = {}, imports: Readonly<Record<string, Host>> = {}, p = policy(),
-  ) {
+  load(text: string, options: Partial<LowerOptions> = {}, imports: Readonly<Record<string, Host>> = {}, p = policy()) {
     const admitted = admit(wat(text), p, { ...OPTIONS, ...options });
     return { admitted, ...this.instantiate(admitted, imports) };
   }
