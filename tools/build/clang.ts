@@ -12,8 +12,8 @@ import { listFiles, readText } from "../lib/files.ts";
 import { BuildError } from "./errors.ts";
 
 const HEADERS = "build/gen/c";
-const FLAGS = ["--target=wasm32", "-O2", "-g0", "-ffreestanding", "-nostdlib", "-Wall", "-Wextra", "-Werror"];
-const LINK = ["-Wl,--no-entry", "-Wl,-z,stack-size=65536"];
+const FLAGS = ["--target=wasm32", "-O2", "-g0", "-ffreestanding", "-Wall", "-Wextra", "-Werror"];
+const LINK = ["--no-entry", "-z", "stack-size=65536"];
 
 /** Why C domains cannot be built on this machine, or null. */
 export function clangMissing(): string | null {
@@ -35,6 +35,12 @@ export function clangOptions(dir: string): string {
   return JSON.stringify([dir, FLAGS, LINK, cSources(dir)]);
 }
 
+/** Runs a step of the toolchain. @throws BuildError with its diagnostics. */
+function step(dir: string, program: string, args: readonly string[]): void {
+  const run = spawnSync(program, args, { cwd: ROOT, encoding: "utf8" });
+  if (run.status !== 0) throw new BuildError(`${dir}: error: ${program} failed\n${run.stderr}`);
+}
+
 /**
  * Compiles all C files of a domain.
  * @throws BuildError when clang is missing, or with its diagnostics.
@@ -47,11 +53,13 @@ export function compileC(dir: string): { bytes: Uint8Array; inputs: ReadonlyMap<
   const out = mkdtempSync(join(tmpdir(), "samara-c-"));
   try {
     const file = join(out, `${basename(dir)}.wasm`);
-    const clang = spawnSync("clang", [...FLAGS, ...LINK, `-I${HEADERS}`, ...sources, "-o", file], {
-      cwd: ROOT,
-      encoding: "utf8",
+    // The linker is called by hand: clang would also run a wasm-opt that it finds, which drops the functions' names.
+    const objects = sources.map((source, i) => {
+      const object = join(out, `${i}.o`);
+      step(dir, "clang", [...FLAGS, `-I${HEADERS}`, "-c", source, "-o", object]);
+      return object;
     });
-    if (clang.status !== 0) throw new BuildError(`${dir}: error: clang failed\n${clang.stderr}`);
+    step(dir, "wasm-ld", [...LINK, ...objects, "-o", file]);
     const inputs = new Map([...sources, ...headers].map((path) => [path, readText(join(ROOT, path))]));
     return { bytes: new Uint8Array(readFileSync(file)), inputs };
   } finally {
