@@ -8,6 +8,7 @@ import { CapabilityTable } from "../capability/table.ts";
 import { KernelError } from "../errors.ts";
 import type { Model } from "../interface/model.ts";
 import { missingExport } from "../proxy/link.ts";
+import { EMPTY_MEMORY } from "../proxy/modules.ts";
 import {
   CAP_TABLE_SIZE,
   EXPORT_CAPS,
@@ -25,8 +26,6 @@ export interface InstanceKernel extends ImportKernel {
   readonly heapMemory: WebAssembly.Memory;
   readonly ledgerMemory: WebAssembly.Memory;
 }
-
-const EMPTY_MEMORY = new WebAssembly.Memory({ initial: 0, maximum: 0 });
 
 /** @throws KernelError (instantiate) when data or element segments do not fit, or V8 has no memory left */
 export function instantiate(kernel: InstanceKernel, domain: Domain, module: WebAssembly.Module, tick: Function): void {

@@ -18,7 +18,7 @@ import {
 import { EDGES, MAX_EDGES } from "../../shared-heap/layout.ts";
 import { generateProxy, PROXY_SCOPE, type Ablation } from "./generate.ts";
 import type { Activations, AsyncEdge } from "./activation.ts";
-import { bridge, makeBridge, makeCopier, promising, type BridgeEntry, type Copier } from "./modules.ts";
+import { bridge, EMPTY_MEMORY, makeBridge, makeCopier, promising, type BridgeEntry, type Copier } from "./modules.ts";
 
 /** What proxies call back for; all of it is off the hot path. */
 export interface ProxyKernel {
@@ -50,11 +50,6 @@ export interface EdgeInfo {
 
 /** Of this process: see "text of its own" in generate.ts. Several systems in one process have equal names and ids. */
 let serial = 0;
-
-const NO_COPIER: Copier = { copyIn: unused, copyOut: unused, checkOut: unused };
-function unused(): never {
-  throw new Error("a proxy without text or bytes copies nothing");
-}
 
 export class EdgeLinker {
   readonly #kernel: ProxyKernel;
@@ -182,11 +177,11 @@ export class EdgeLinker {
   }
 
   #copier(caller: Domain, callee: Domain): Copier {
-    if (caller.memory === null || callee.memory === null) return NO_COPIER;
-    let row = this.#copiers.get(caller.memory);
-    if (row === undefined) this.#copiers.set(caller.memory, (row = new WeakMap()));
-    let copier = row.get(callee.memory);
-    if (copier === undefined) row.set(callee.memory, (copier = makeCopier(caller.memory, callee.memory)));
+    const [from, to] = [caller.memory ?? EMPTY_MEMORY, callee.memory ?? EMPTY_MEMORY];
+    let row = this.#copiers.get(from);
+    if (row === undefined) this.#copiers.set(from, (row = new WeakMap()));
+    let copier = row.get(to);
+    if (copier === undefined) row.set(to, (copier = makeCopier(from, to)));
     return { copyIn: copier.copyIn, copyOut: copier.copyOut, checkOut: copier.checkOut };
   }
 

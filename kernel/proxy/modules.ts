@@ -102,6 +102,9 @@ export interface Copier {
   checkOut(pointer: number, capacity: number): void;
 }
 
+/** Stands in for the memory of a domain that has none. */
+export const EMPTY_MEMORY = new WebAssembly.Memory({ initial: 0, maximum: 0 });
+
 let copierModule: WebAssembly.Module | undefined;
 
 /** Copies between two private memories (6 ns for 64 bytes; through typed arrays it is 8 times that). */

@@ -1,4 +1,6 @@
-/** All seeded bugs. */
+/**
+ * All seeded bugs: plausible mistakes in our own code, each with the tests that must catch it.
+ */
 import { HEAP_MUTANTS } from "./heap.ts";
 import { LOADER_MUTANTS } from "./loader.ts";
 import type { Mutant } from "./mutant.ts";
