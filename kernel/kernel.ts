@@ -126,7 +126,6 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     this.hostDomain = makeHostDomain(this.#nextGeneration++, this.#tickEntry);
     this.#byId[OWNER_HOST] = this.hostDomain;
     this.#setRecord(this.hostDomain);
-    this.#warmFaultPath();
   }
 
   // ── domains ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -392,14 +391,6 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       return id;
     }
     throw new KernelError("limit", `more than ${MAX_DOMAINS - FIRST_DOMAIN} domains`);
-  }
-
-  /** The first fault must not compile or allocate its way through the end of a nearly exhausted stack. */
-  #warmFaultPath(): void {
-    for (let i = 0; i < 200; i++) {
-      classify(this.trap);
-      this.#chain(this.hostDomain);
-    }
   }
 }
 

@@ -53,7 +53,6 @@ export const DOMAINS = 0x11000;
 export const DOMAIN_SHIFT = 7;
 /** Generation of the running instance, or 0 when calls must answer "dead" (dying, dead, free). Never 0 while alive. */
 export const DOMAIN_ALIVE = 0x00;
-export const DOMAIN_STATE = 0x04;
 /** Exchange-heap bytes (of blocks, not of visible sizes) and objects charged to the domain, and their limits. */
 export const DOMAIN_BYTES = 0x08;
 export const DOMAIN_OBJECTS = 0x0c;

@@ -64,6 +64,10 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
       (br_if $o (local.tee 1 (i32.sub (local.get 1) (i32.const 1))))) (local.get 2)`,
   reassign: `(param i32 i32) (result i64) (drop ${L(0, 0)}) (local.set 0 (local.get 1)) ${L(0, 0)}`,
   reassignTee: `(param i32 i32) (result i64) (drop ${L(0, 0)}) (drop (local.tee 0 (local.get 1))) ${L(0, 0)}`,
+  reassignTeeInBlock: `(param i32 i32) (result i64) (drop ${L(0, 0)})
+    (block (drop (local.tee 0 (local.get 1)))) ${L(0, 0)}`,
+  loopAfterLoop: `(param i32 i32) (result i64) (local i64)
+    (loop (drop ${L(0, 8)})) (local.set 0 (i32.const 0)) (loop (local.set 2 ${L(1, 8)})) (local.get 2)`,
   reassignOnStack: `(param i32 i32) (result i64) (drop ${L(0, 0)})
     (call $l (local.get 0) (block (result i32) (local.set 0 (local.get 1)) (i32.const 0)))`,
   staleOnStack: `(param i32 i32) (result i64) (drop ${L(0, 0)})
@@ -192,6 +196,10 @@ describe.each([{ elide: true }, { elide: false }, { elide: true, tick: false }])
     ["reassign", [MINE, THEIRS], TRAP],
     ["reassign", [MINE, BIG], 300n],
     ["reassign", [MINE, MINE], 100n],
+    ["reassignTeeInBlock", [MINE, THEIRS], TRAP],
+    ["reassignTeeInBlock", [MINE, BIG], 300n],
+    ["loopAfterLoop", [MINE, THEIRS], TRAP],
+    ["loopAfterLoop", [MINE, BIG], 301n],
     ["reassignTee", [MINE, THEIRS], TRAP],
     ["reassignTee", [MINE, BIG], 300n],
     ["reassignOnStack", [MINE, THEIRS], 100n],
