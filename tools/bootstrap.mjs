@@ -53,7 +53,6 @@ const child = spawn(pinned, ["--disable-warning=ExperimentalWarning", join(root,
   cwd: root,
   env: { ...process.env, PATH: `${join(root, "node_modules", ".bin")}:${process.env.PATH}` },
 });
-// Ctrl-C reaches the whole process group: the child decides how to end, we only pass its answer on.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
-  process.on(signal, () => signal === "SIGTERM" && child.kill(signal));
+// The child decides how to end, we only pass its answer on. Ctrl-C reaches both of us, `kill` of this process us alone.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

@@ -40,9 +40,12 @@ export const command: Command = {
       cacheDir: join(BUILD, "cache", "lowered"),
       onFault: (fault) => console_.showFault(fault),
     });
-    // Without a handler the signals end the process in the middle of whatever a domain does.
+    // Without a handler the signals end the process in the middle of whatever a domain does. Ctrl-C may come twice:
+    // from the terminal, and from the process that started this one.
     const end = new Promise<void>((resolve) => {
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => resolve());
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => resolve());
+      // Nobody reads any more, as in `npm start | head`.
+      process.stdout.on("error", () => resolve());
     });
     try {
       system.serve("System", systemService(system));
