@@ -19,6 +19,7 @@ import { Activations } from "./proxy/activation.ts";
 import { EdgeLinker, type ProxyKernel } from "./proxy/link.ts";
 import { bridge, makeBridge, makeProbe, makeTrap } from "./proxy/modules.ts";
 import { ModuleCache } from "./wasm/cache.ts";
+import { AdmissionError } from "./wasm/errors.ts";
 import { translateOffset } from "./wasm/offsets.ts";
 import { ExchangeHeap, HeapError } from "../shared-heap/heap.ts";
 import {
@@ -137,7 +138,10 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   async load(entry: ResolvedDomain, bytes: Uint8Array): Promise<Domain> {
     if (this.#byName.get(entry.name)?.alive === true)
       throw new KernelError("link", `a domain named ${entry.name} is already running`);
-    const { admitted, module } = await this.#modules.get(bytes, policyOf(this.model, entry));
+    const { admitted, module } = await this.#modules.get(bytes, policyOf(this.model, entry)).catch((error: unknown) => {
+      if (error instanceof AdmissionError) error.message = `${entry.name}: ${error.message}`;
+      throw error;
+    });
     const domain = new Domain(entry, this.#takeId(), this.#nextGeneration++);
     domain.admitted = admitted;
     try {

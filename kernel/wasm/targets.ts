@@ -37,7 +37,7 @@ export function classifyImports(m: Module, policy: Policy): Target[] {
   return m.imports.map(({ module, name, type, offset }) => {
     const found = lookUp(module, name, policy);
     if (found === null) {
-      throw new AdmissionError("import-not-granted", `${module}.${name}`, offset);
+      throw new AdmissionError("import-not-granted", `${module}.${name}: no capability of its \`uses\` has it`, offset);
     }
     const actual = m.types[type]!;
     if (!sameTypes(actual.params, found.signature.params) || !sameTypes(actual.results, found.signature.results)) {

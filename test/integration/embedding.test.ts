@@ -205,6 +205,16 @@ test("a program may not name what is not there", async () => {
   expect(kernelError(() => system.serve("Systm", []))).toMatchObject({ code: "unknown-interface" });
 });
 
+test("a domain that imports what its descriptor does not name is refused, by name", async () => {
+  const { system: resolved, images } = build;
+  const domains = resolved.domains.map((d) => (d.name === "client" ? { ...d, uses: [] } : d));
+  await expect(System.boot({ ...resolved, domains }, { images })).rejects.toMatchObject({
+    name: "AdmissionError",
+    code: "import-not-granted",
+    message: expect.stringMatching(/^client: .*KeyValue\$\w+\.\w+: no capability of its `uses` has it$/),
+  });
+});
+
 test("systems in one process know nothing of each other; stop is final and may be repeated", async () => {
   const other = await boot();
   const there = other.client<KeyValueClient>("kv.store");
