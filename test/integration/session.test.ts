@@ -82,7 +82,7 @@ test("a session: list, store, crash, go on, exit; and the same again", async () 
       child.stdin!.write("exit\n");
     });
     expect({ code, err }).toEqual({ code: 0, err: "" });
-    expect(out).toContain("7 domains in ");
+    expect(out).toContain("7 domains booted in ");
   }
 });
 

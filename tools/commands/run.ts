@@ -25,9 +25,9 @@ function findShell(system: System): ShellClient | null {
 export const command: Command = {
   positionals: [0, 1],
   async run({ positionals: [name = "default"] }) {
-    const started = performance.now();
     const onCompile = (dir: string): void => void process.stdout.write(`building ${dir}\n`);
     const build = await buildSystem(await loadSystem(name), { onCompile });
+    const started = performance.now();
     let shell: ShellClient | null = null;
     const console_ = new Console({
       input: process.stdin,
@@ -56,7 +56,7 @@ export const command: Command = {
       await system.start();
       shell = findShell(system);
       const ms = Math.round(performance.now() - started);
-      console_.print(paint("bold", `${name}: ${build.system.domains.length} domains in ${ms} ms; write help`));
+      console_.print(paint("bold", `${name}: ${build.system.domains.length} domains booted in ${ms} ms; write help`));
       await Promise.race([console_.run(), end]);
     } finally {
       await system.stop();
