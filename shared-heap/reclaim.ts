@@ -9,7 +9,7 @@
  * An object that is lent while it is reclaimed would mean that a frame is left: it is kept and counted in `lent`.
  */
 import { HeapError } from "./errors.ts";
-import { FIRST_DOMAIN, MAX_DOMAINS, OWNER_CONTAINED, OWNER_NONE } from "./layout.ts";
+import { FIRST_DOMAIN, MAX_DOMAINS, OWNER_CONTAINED } from "./layout.ts";
 import type { Ledger } from "./ledger.ts";
 import { CHARGED, LINK, TYPE } from "./records.ts";
 
@@ -64,10 +64,10 @@ export class Reclaim {
     return this.done;
   }
 
+  /** One record, while the list of the condemned is empty: free records are charged to nobody. */
   #visit(index: number): void {
     const ledger = this.#ledger;
     const owner = ledger.ownerAt(index);
-    if (owner === OWNER_NONE) return;
     if (owner === this.owner) {
       if (ledger.at(TYPE, index) < 0) this.lent++;
       else ledger.condemnAt(index);
@@ -75,8 +75,8 @@ export class Reclaim {
     }
     if (ledger.at(CHARGED, index) !== this.owner) return;
     const holder = this.#holders.of(index);
-    // Held by the domain itself or by what is condemned: it will be freed with its container.
-    if (holder === this.owner || holder === OWNER_NONE) return;
+    // Held by the domain itself: it will be freed with its container. (By nobody it cannot be: nothing is dying now.)
+    if (holder === this.owner) return;
     ledger.rechargeAt(index, holder);
     this.recharged++;
   }
