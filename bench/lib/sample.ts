@@ -62,15 +62,19 @@ export function loopSubject(
     warm() {
       const end = performance.now() + WARM_MAX_MS;
       const earliest = performance.now() + WARM_MIN_MS;
-      while (time(run, count) * count < SAMPLE_NS && performance.now() < end) count *= 2;
+      // The first run compiles, and says nothing about how many turns fill a sample: the size grows with every window,
+      // so that what it costs to enter the loop is spread over as many turns as there will be.
+      const grow = (ns: number): void => {
+        count = Math.max(count, Math.round(SAMPLE_NS / ns));
+      };
       let last = best(run, count);
       // Stable: two windows in a row within 2 % of each other. V8 optimises in the background, hence a minimum too.
       for (let calm = 0; calm < 2 && performance.now() < end;) {
         const now = best(run, count);
         calm = performance.now() > earliest && now > last * 0.98 ? calm + 1 : 0;
         last = Math.min(last, now);
+        grow(last);
       }
-      count = Math.max(atLeast, Math.round(SAMPLE_NS / last));
     },
     sample() {
       if (clock === null) return { ns: time(run, count) / divide, cyclesPerNs: null };

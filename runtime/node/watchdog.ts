@@ -10,7 +10,7 @@ import { CORE_DEPTH, CORE_EPOCH } from "../../shared-heap/layout.ts";
 
 const PERIOD_MS = 1;
 /** With an empty stack the thread looks less often: idle systems should cost nothing. */
-const IDLE_MS = 10;
+const IDLE_MS = 20;
 
 interface WatchdogData {
   readonly ledger: SharedArrayBuffer;

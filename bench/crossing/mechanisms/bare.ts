@@ -1,9 +1,7 @@
 /**
- * The floor: the same two lowered domains as everywhere, with nothing between them (`direct`), or a JavaScript
- * function that only calls on (`trampoline`).
+ * The floor: two lowered domains with nothing between them (`direct`).
  *
- * Invariant: caller and callee are lowered with ticks, and the callee is not small enough for V8 to compile it into
- * the JavaScript function; so what a proxy adds is the difference to `trampoline`, and not another callee.
+ * Invariant: caller and callee are lowered with ticks, as everywhere.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,25 +13,11 @@ import { assemble, makeUnique } from "../../lib/wat.ts";
 import type { Mechanism } from "../mechanism.ts";
 
 const METHOD: Method = { name: "null", doc: "", params: [], result: { kind: "void" }, error: null };
-/** Exports the function that it imports: a table takes only functions of Wasm. */
-const BRIDGE = '(module (import "k" "f" (func $f (result i32))) (export "f" (func $f)))';
 const MODULE = "Bench$0000000000000000";
 
 /** What stands in the caller's capability table. */
 type Link = (callee: BareInstance) => Function;
 let serial = 0;
-
-/**
- * Functions made from equal text share type feedback, and a shared call site is megamorphic: each gets text of its
- * own, as proxies do. The wrapper's signature is the client's without the capability.
- */
-function trampoline(bridge: WebAssembly.Module): Link {
-  return ({ exports }) => {
-    const source = `return (function trampoline${serial}() { return callee(0) | 0; })\n// ${serial++}`;
-    const f = new Function("callee", source)(exports.null) as () => number;
-    return new WebAssembly.Instance(bridge, { k: { f } }).exports.f as Function;
-  };
-}
 
 /** Two fresh instances, linked. */
 function pair(
@@ -57,24 +41,19 @@ function checked(bytes: Uint8Array, link: Link): (n: number) => number {
 
 export const mechanism: Mechanism = {
   name: "bare",
-  cases: ["direct", "trampoline"],
+  cases: ["direct"],
   order: 0,
   checks: "Separate memories, by Wasm. Not checked: everything else. A trap in the callee goes through the caller.",
   available: async () => null,
   async measure(context) {
     const file = join(BENCH, "domains", "null.wat");
     const bytes = await assemble(file, readFileSync(file, "utf8"));
-    const bridge = new WebAssembly.Module(await assemble("bridge", BRIDGE));
-    const links: [string, Link, string][] = [
-      ["direct", ({ exports }) => exports.direct as Function, "the caller's indirect call, into the other instance"],
-      ["trampoline", trampoline(bridge), "the caller's indirect call, then `() => callee(0) | 0` in JavaScript"],
-    ];
-    for (const [name, link, note] of links) {
-      const cold = (): (() => number) => {
-        const { run } = pair(makeUnique(bytes, serial++), link);
-        return () => run(1);
-      };
-      context.loop(name, checked(bytes, link), { note, cold });
-    }
+    const link: Link = ({ exports }) => exports.direct as Function;
+    const cold = (): (() => number) => {
+      const { run } = pair(makeUnique(bytes, serial++), link);
+      return () => run(1);
+    };
+    const note = "the caller's indirect call, into the other instance";
+    context.loop("direct", checked(bytes, link), { note, cold });
   },
 };

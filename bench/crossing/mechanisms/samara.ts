@@ -2,11 +2,15 @@
  * Samara's own call: AssemblyScript domains, admitted and linked as in any system, through generated proxies.
  *
  * Invariant: nothing is special here: the same loader, kernel and proxies as `npm start`; only `--ablate` leaves checks
- * out, and says so in the report. Each group of cases has a system of its own, so that a callee serves one caller.
+ * out, and says so in the report. All cases run in one system, each with a caller of its own.
  */
 import { CALLEES } from "../../domains/crossing/domain.ts";
+import { exportName } from "#kernel/interface/model.ts";
+import { bridge, makeBridge } from "#kernel/proxy/modules.ts";
+import { EXPORT_CAPS } from "#kernel/wasm/intrinsics.ts";
+import { FIRST_HANDLE } from "#shared-heap/layout.ts";
 import { System } from "#runtime/node/system.ts";
-import { buildSystem, type SystemBuild } from "#tools/build/index.ts";
+import { buildSystem } from "#tools/build/index.ts";
 import type { MeasureContext, Mechanism } from "../mechanism.ts";
 
 /** Members of the enum `CrossingCase` of interfaces/crossing.ts. */
@@ -22,6 +26,7 @@ const CASE = {
   domains: 8,
 } as const;
 const CHAINS = Array.from({ length: 16 }, (_, i) => i + 1);
+const TRAMPOLINE = "trampoline";
 const ONE = ["null", "arg1", "rref", "borrow", "deque32"] as const;
 
 interface CrossingClient {
@@ -32,51 +37,98 @@ interface CrossingClient {
   ): { ok: true; value: number } | { ok: false; error?: string; fault?: string };
 }
 
-/** Echoes in a ring (each knows the next), and one caller that may call all of them. */
-function manifest(echoes: number) {
-  const echo = (i: number): [string, object] => [
+/** One case: a caller of its own, so that its proxies serve nobody else. */
+interface Row {
+  readonly name: string;
+  readonly what: number;
+  readonly argument: number;
+}
+
+function rows(context: MeasureContext): Row[] {
+  const { payload, domains } = context.options;
+  const one = ONE.map((name) => ({ name, what: CASE[name], argument: 0 }));
+  const bytes = payload.map((n) => ({ name: `bytes${n}`, what: n <= 64 ? CASE.bytes64 : CASE.bytes1500, argument: n }));
+  const chains = CHAINS.map((n) => ({ name: `chain${n}`, what: CASE.chain, argument: n }));
+  const many = domains.map((n) => ({ name: `domains${n}`, what: CASE.domains, argument: n }));
+  return [...one, ...bytes, ...chains, ...many].filter((row) => context.wants(row.name));
+}
+
+/** Why a row cannot be measured, or null. */
+function beyond(row: Row): string | null {
+  if (row.what === CASE.bytes1500 && row.argument > 1500) return "Echo takes at most 1,500 bytes by value";
+  return row.what === CASE.domains && row.argument > CALLEES ? `the calling domain knows ${CALLEES} callees` : null;
+}
+
+/**
+ * One system for all: echoes in a ring (each knows the next), and a caller for each row that may call all of them.
+ * Several systems would each have a watchdog thread, and those would be measured too.
+ */
+function manifest(names: readonly string[]) {
+  const echo = (i: number): string => `echo${i % CALLEES}.echo`;
+  const echoes = Array.from({ length: CALLEES }, (_, i) => [
     `echo${i}`,
-    { domain: "echo", uses: { next: `echo${(i + 1) % echoes}.echo` } },
-  ];
-  const uses = Object.fromEntries(Array.from({ length: CALLEES }, (_, i) => [`echo${i}`, `echo${i % echoes}.echo`]));
-  return {
-    name: `crossing-${echoes}`,
-    heap: { bytes: 16 << 20, objects: 16_384 },
-    domains: {
-      ...Object.fromEntries(Array.from({ length: echoes }, (_, i) => echo(i))),
-      crossing: { domain: "crossing", uses },
-    },
-  };
+    { domain: "echo", uses: { next: echo(i + 1) } },
+  ]);
+  const uses = (from: number) =>
+    Object.fromEntries(Array.from({ length: CALLEES }, (_, i) => [`echo${i}`, echo(from + i)]));
+  const callers = names.map((name, i) => [name, { domain: "crossing", uses: uses(i) }]);
+  const heap = { bytes: 16 << 20, objects: 16_384 };
+  return { name: "crossing", heap, domains: Object.fromEntries([...echoes, ...callers]) };
 }
 
-async function boot(build: SystemBuild, context: MeasureContext): Promise<System> {
-  return System.boot(build.system, { images: build.images, omit: context.options.ablate });
-}
-
-function loop(system: System, what: number, argument: number): (rounds: number) => void {
-  const client = system.client<CrossingClient>("crossing.crossing");
+function loop(system: System, { name, what, argument }: Row): (rounds: number) => void {
+  const client = system.client<CrossingClient>(`${name}.crossing`);
   return (rounds) => {
     const answer = client.run(what, argument, rounds);
-    if (!answer.ok) throw new Error(`crossing case ${what}: ${JSON.stringify(answer)}`);
+    if (!answer.ok) throw new Error(`${name}: ${JSON.stringify(answer)}`);
   };
 }
 
-/** First call ever between two fresh instances: linking, capability and proxies included. */
-function cold(
-  build: SystemBuild,
-  context: MeasureContext,
-  what: number,
-  argument: number,
-): Promise<() => () => unknown> {
-  return boot(build, context).then((system) => () => {
-    const run = loop(system, what, argument);
+/**
+ * Puts a JavaScript function that only calls on in the place of the proxy of `ping`: the baseline, with the same caller
+ * and callee, in the same system, as `null`.
+ */
+function trampoline(system: System): (rounds: number) => void {
+  const row = { name: TRAMPOLINE, what: CASE.null, argument: 0 };
+  const run = loop(system, row);
+  // The caller asks for its callee while it starts, so the capability is there.
+  const caller = system.kernel.domain(TRAMPOLINE);
+  const [capability] = caller.capabilities!.all();
+  const echo = system.kernel.model.interfaces.Echo!;
+  const callee = system.kernel.instance(capability!.domain, capability!.generation)!;
+  const index = echo.methods.findIndex((m) => m.name === "ping");
+  const target = system.kernel.implementation(callee, exportName(echo, echo.methods[index]!));
+  const entry = [{ signature: { params: [], results: [0x7f] } }];
+  const bare = new Function("callee", "return (function trampoline() { return callee(0) | 0; })")(target) as Function;
+  const table = caller.exports![EXPORT_CAPS] as WebAssembly.Table;
+  table.set(capability!.number - FIRST_HANDLE + 1 + index, bridge(makeBridge(entry), entry, [bare])[0]);
+  return run;
+}
+
+/** First call ever of a fresh caller: linking, capability and proxies included. A system serves as many as it has. */
+async function coldCallers(row: Row, context: MeasureContext): Promise<() => () => unknown> {
+  const names = Array.from({ length: context.options.rounds }, (_, i) => `cold${i}`);
+  const build = await buildSystem(manifest(names), { roots: ["bench/domains"] });
+  const system = await System.boot(build.system, { images: build.images, omit: context.options.ablate });
+  let next = 0;
+  return () => {
+    const run = loop(system, { ...row, name: names[next++ % names.length] });
     return () => run(1);
-  });
+  };
 }
 
 export const mechanism: Mechanism = {
   name: "samara",
-  cases: [...ONE, "bytes64", "bytes1500", ...CHAINS.map((n) => `chain${n}`), "domains1", "domains4", "domains64"],
+  cases: [
+    TRAMPOLINE,
+    ...ONE,
+    "bytes64",
+    "bytes1500",
+    ...CHAINS.map((n) => `chain${n}`),
+    "domains1",
+    "domains4",
+    "domains64",
+  ],
   order: 1,
   checks:
     "Stack head room, callee alive, owner, generation and type of every object, no object twice, " +
@@ -84,27 +136,20 @@ export const mechanism: Mechanism = {
     "moves, lends and gives back; counts; contains every trap and blames it; result and caller checked again.",
   available: async () => null,
   async measure(context) {
-    const build = await buildSystem(manifest(1), { roots: ["bench/domains"] });
-    const add = async (name: string, what: number, argument: number, from = build): Promise<void> => {
-      if (!context.wants(name)) return;
-      const run = loop(await boot(from, context), what, argument);
-      if (!context.options.cold) return context.loop(name, run);
-      context.loop(name, run, { cold: await cold(from, context, what, argument) });
-    };
-    for (const name of ONE) await add(name, CASE[name], 0);
-    for (const bytes of context.options.payload) {
-      if (bytes <= 1500) await add(`bytes${bytes}`, bytes <= 64 ? CASE.bytes64 : CASE.bytes1500, bytes);
-      else context.missing(`bytes${bytes}`, "Echo takes at most 1,500 bytes by value");
-    }
-    const ring = await buildSystem(manifest(16), { roots: ["bench/domains"] });
-    for (const depth of CHAINS) await add(`chain${depth}`, CASE.chain, depth, ring);
-    for (const callees of context.options.domains) {
-      if (callees > CALLEES) {
-        context.missing(`domains${callees}`, `the calling domain knows ${CALLEES} callees`);
-        continue;
-      }
-      const many = await buildSystem(manifest(callees), { roots: ["bench/domains"] });
-      await add(`domains${callees}`, CASE.domains, callees, many);
+    const wanted = rows(context);
+    const build = await buildSystem(manifest([...wanted.map((row) => row.name), TRAMPOLINE]), {
+      roots: ["bench/domains"],
+    });
+    const system = await System.boot(build.system, { images: build.images, omit: context.options.ablate });
+    const note = "`() => callee(0) | 0` in the place of the proxy of `null`";
+    const checks =
+      "Separate memories, by Wasm. Not checked: everything else. A trap in the callee goes through the caller.";
+    if (!context.options.cold) context.loop(TRAMPOLINE, trampoline(system), { note, checks });
+    for (const row of wanted) {
+      const why = beyond(row);
+      if (why !== null) context.missing(row.name, why);
+      else if (!context.options.cold) context.loop(row.name, loop(system, row));
+      else context.loop(row.name, () => {}, { cold: await coldCallers(row, context) });
     }
   },
 };
