@@ -29,7 +29,10 @@ export interface System {
   count(): RpcResult<u32, never>;
   /** Name of the domain at a position from 0 to `count() - 1`. */
   name(position: u32): RpcResult<Str<64>, SystemError>;
-  /** State of the domain, the generation of its instance (no two are equal), its faults, and what it holds of the exchange heap. */
+  /**
+   * State of the domain, the generation of its instance (no two are equal), its faults, and what it holds of the
+   * exchange heap.
+   */
   domain(
     position: u32,
   ): RpcResult<{ state: DomainState; generation: u32; faults: u32; bytes: u64; objects: u32 }, SystemError>;
