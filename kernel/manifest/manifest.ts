@@ -39,12 +39,32 @@ export interface SystemManifest {
   readonly domains: Readonly<Record<string, DomainEntry>>;
 }
 
+/** When a dead domain is started again: after a fault, or also after it was killed. */
+export type RestartPolicy = "never" | "on-fault" | "always";
+
+/**
+ * How a domain is restarted. The first restart within `withinMs` is immediate; the next ones wait `backoffMs`, then
+ * twice as long each time, at most `maxBackoffMs`; after `limit` of them the domain stays dead.
+ */
+export interface Restart {
+  readonly policy: RestartPolicy;
+  readonly backoffMs?: number;
+  readonly maxBackoffMs?: number;
+  readonly limit?: number;
+  readonly withinMs?: number;
+}
+
 export interface DomainEntry {
   /** Folder name under domains/. One domain can run under several names. */
   readonly domain: string;
-  /** Name in the descriptor's `uses` → `"provider.object"`; the providers `kernel` and `host` are built in. */
+  /**
+   * Name in the descriptor's `uses` → `"provider.object"`. Built in are `kernel` and `host`, and `supervisor.NAME`: the
+   * right to watch, restart and end the domain of that name.
+   */
   readonly uses?: Readonly<Record<string, string>>;
   readonly limits?: Limits;
+  /** Default: never. */
+  readonly restart?: RestartPolicy | Restart;
 }
 
 /** Objects that are not a domain's: provider name → object name → interface. */
@@ -72,12 +92,14 @@ export interface ResolvedDomain {
   readonly limits: Required<Limits>;
   readonly provides: readonly ProvidedObject[];
   readonly uses: readonly ResolvedUse[];
+  /** Absent: never. */
+  readonly restart?: Required<Restart>;
 }
 
 export interface ResolvedSystem {
   readonly name: string;
   readonly heap: { readonly bytes: number; readonly objects: number };
-  /** In start order, which is the manifest's. Calls may be cyclic; a call to a domain not yet started answers. */
+  /** Providers before those who use them, otherwise in the manifest's order; also the order of `Lifecycle` objects. */
   readonly domains: readonly ResolvedDomain[];
   readonly model: Model;
 }
@@ -90,6 +112,18 @@ export const DEFAULT_LIMITS: Required<Limits> = {
   heapBytes: 16 * 1024 * 1024,
   heapObjects: 16_384,
   sliceMs: 100,
+};
+
+/** The built-in provider that has one object of the interface `Lifecycle` for each domain, under the domain's name. */
+export const SUPERVISOR = "supervisor";
+export const LIFECYCLE = "Lifecycle";
+
+export const DEFAULT_RESTART: Required<Restart> = {
+  policy: "never",
+  backoffMs: 10,
+  maxBackoffMs: 1000,
+  limit: 10,
+  withinMs: 10_000,
 };
 
 /** Every problem of a manifest or descriptor, one a line, each with its path. */

@@ -12,7 +12,7 @@ import { validateDescriptor, validateManifest } from "./validate.ts";
 
 const face = (name: string) => ({ name, doc: "", file: "", methods: [], fingerprint: "0123456789abcdef" });
 const model: Model = {
-  interfaces: Object.fromEntries(["BlockDevice", "KeyValue", "System"].map((n) => [n, face(n)])),
+  interfaces: Object.fromEntries(["BlockDevice", "KeyValue", "System", "Lifecycle"].map((n) => [n, face(n)])),
   types: {},
   enums: {},
 };
@@ -72,7 +72,7 @@ test("uses may refer forwards and in circles", () => {
     heap: HEAP,
     domains: { p: { domain: "a", uses: { y: "q.x" } }, q: { domain: "a", uses: { y: "p.x" } } },
   };
-  expect(validateManifest(manifest, ring, model).domains[0]!.uses[0]!.provider).toBe("q");
+  expect(validateManifest(manifest, ring, model).domains[1]!.uses[0]!.provider).toBe("q");
 });
 
 test("default quotas are cut to a small heap", () => {

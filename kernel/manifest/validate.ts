@@ -6,10 +6,25 @@
  */
 import { MAX_OBJECTS } from "../../shared-heap/layout.ts";
 import type { Model } from "../interface/model.ts";
-import { DEFAULT_BUILTINS, DEFAULT_LIMITS, ManifestError } from "./manifest.ts";
-import type { Builtins, DomainDescriptor, Limits, SystemManifest } from "./manifest.ts";
-import type { ProvidedObject, ResolvedDomain, ResolvedSystem, ResolvedUse } from "./manifest.ts";
+import {
+  DEFAULT_BUILTINS,
+  DEFAULT_LIMITS,
+  DEFAULT_RESTART,
+  LIFECYCLE,
+  ManifestError,
+  SUPERVISOR,
+  type Builtins,
+  type DomainDescriptor,
+  type Limits,
+  type ProvidedObject,
+  type ResolvedDomain,
+  type ResolvedSystem,
+  type ResolvedUse,
+  type Restart,
+  type SystemManifest,
+} from "./manifest.ts";
 import { suggestion } from "./nearest.ts";
+import { startOrder } from "./order.ts";
 
 const GIB = 2 ** 30;
 const PAGE = 65_536;
@@ -21,6 +36,14 @@ const RANGES: Readonly<Record<keyof Limits, readonly [number, number]>> = {
   heapObjects: [0, MAX_OBJECTS],
   sliceMs: [1, 60_000],
 };
+/** The same for how often a domain is restarted: milliseconds, and a number of restarts. */
+const RESTART_RANGES: Readonly<Record<Exclude<keyof Restart, "policy">, readonly [number, number]>> = {
+  backoffMs: [0, 3_600_000],
+  maxBackoffMs: [0, 3_600_000],
+  limit: [1, 1_000_000],
+  withinMs: [1, 86_400_000],
+};
+const POLICIES = ["never", "on-fault", "always"];
 const RUNTIMES = ["incremental", "minimal", "stub"];
 type Dict = Readonly<Record<string, unknown>>;
 
@@ -69,13 +92,26 @@ function own<T>(record: Readonly<Record<string, T>> | undefined, key: string): T
   return record !== undefined && Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
+function checkNumbers(report: Report, dict: Dict, ranges: Readonly<Record<string, readonly [number, number]>>): void {
+  for (const [key, [low, high]] of Object.entries(ranges)) {
+    if (dict[key] !== undefined) report.at(key).integer(dict[key], low, high);
+  }
+}
+
 function checkLimits(report: Report, value: unknown): Limits {
   const limits = report.dict(value, true);
   report.keys(limits, Object.keys(RANGES));
-  for (const [key, [low, high]] of Object.entries(RANGES)) {
-    if (limits[key] !== undefined) report.at(key).integer(limits[key], low, high);
-  }
+  checkNumbers(report, limits, RANGES);
   return limits as Limits;
+}
+
+function checkRestart(report: Report, value: unknown): Required<Restart> {
+  const restart = typeof value === "object" ? report.dict(value) : { policy: value ?? DEFAULT_RESTART.policy };
+  report.keys(restart, Object.keys(DEFAULT_RESTART));
+  if (!POLICIES.includes(restart.policy as string))
+    report.at("policy").add(`must be one of ${POLICIES.join(", ")}, is ${show(restart.policy)}`);
+  checkNumbers(report, restart, RESTART_RANGES);
+  return { ...DEFAULT_RESTART, ...(restart as unknown as Restart) };
 }
 
 /** Names that map to interfaces of the model. */
@@ -222,6 +258,8 @@ function resolveUses(
   return resolved;
 }
 
+const RESERVED = ["host", "kernel", SUPERVISOR];
+
 /** First pass: which instance is which domain, so that uses may refer forwards. */
 function findDescriptors(
   report: Report,
@@ -233,9 +271,9 @@ function findDescriptors(
   for (const [name, value] of Object.entries(entries)) {
     const at = report.at(name);
     at.name(name);
-    if (name === "host" || name === "kernel" || Object.hasOwn(builtins, name)) at.add("the name is reserved");
+    if (RESERVED.includes(name) || Object.hasOwn(builtins, name)) at.add("the name is reserved");
     const entry = at.dict(value);
-    at.keys(entry, ["domain", "uses", "limits"]);
+    at.keys(entry, ["domain", "uses", "limits", "restart"]);
     const domain = entry.domain;
     const descriptor = typeof domain === "string" ? descriptors.get(domain) : undefined;
     if (descriptor !== undefined) found.set(name, descriptor);
@@ -270,7 +308,8 @@ export function validateManifest(
 
   const providers = new Map<string, readonly ProvidedObject[]>();
   for (const [name, descriptor] of found) providers.set(name, numbered(descriptor.provides));
-  for (const [name, objects] of Object.entries(builtins)) {
+  const lifecycles = Object.fromEntries([...found.keys()].map((name) => [name, LIFECYCLE]));
+  for (const [name, objects] of Object.entries({ ...builtins, [SUPERVISOR]: lifecycles })) {
     providers.set(
       name,
       numbered(objects).filter((o) => own(model.interfaces, o.interface) !== undefined),
@@ -283,8 +322,18 @@ export function validateManifest(
     const entry = entries[name] as Dict;
     const limits = mergeLimits(at.at("limits"), descriptor, checkLimits(at.at("limits"), entry.limits), heap);
     const uses = resolveUses(at.at("uses"), descriptor, entry.uses, providers);
-    domains.push({ name, domain: entry.domain as string, limits, provides: providers.get(name)!, uses });
+    const restart = checkRestart(at.at("restart"), entry.restart);
+    domains.push({ name, domain: entry.domain as string, limits, provides: providers.get(name)!, uses, restart });
   }
   if (report.problems.length > 0) throw new ManifestError(report.problems);
-  return { name: named, heap: { bytes: heap.bytes, objects: heap.objects }, domains, model };
+  return { name: named, heap: { bytes: heap.bytes, objects: heap.objects }, domains: numberLifecycles(startOrder(domains)), model };
+}
+
+/** `Lifecycle` objects are numbered in start order, which is known last. */
+function numberLifecycles(domains: readonly ResolvedDomain[]): ResolvedDomain[] {
+  const selfOf = (name: string): number => domains.findIndex((d) => d.name === name);
+  return domains.map((domain) => ({
+    ...domain,
+    uses: domain.uses.map((use) => (use.provider === SUPERVISOR ? { ...use, self: selfOf(use.object) } : use)),
+  }));
 }
