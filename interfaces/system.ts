@@ -30,7 +30,7 @@ export interface System {
   /** Name of the domain at a position from 0 to `count() - 1`. */
   name(position: u32): RpcResult<Str<64>, SystemError>;
   /**
-   * State of the domain, the generation of its instance (no two are equal), its faults, and what it holds of the
+   * State of the domain, its generation (which of its lives it is in, from 1), its faults, and what it holds of the
    * exchange heap.
    */
   domain(

@@ -6,29 +6,26 @@
  * that. The hot path is in the generated proxies; nothing in this file runs on it.
  */
 import { Domain, type Blame } from "./domain/domain.ts";
-import { classify, trapFrames, type FaultReport } from "./domain/fault.ts";
+import { classify } from "./domain/fault.ts";
 import { policyOf } from "./domain/imports.ts";
 import { checkExports, instantiate, makeHostDomain, type InstanceKernel } from "./domain/instantiate.ts";
+import { Lives, recordWord } from "./domain/lives.ts";
 import { SliceClock } from "./domain/slice.ts";
 import { KernelError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Model } from "./interface/model.ts";
-import type { ResolvedDomain } from "./manifest/manifest.ts";
+import { SUPERVISOR, type ResolvedDomain } from "./manifest/manifest.ts";
 import type { Ablation } from "./proxy/generate.ts";
 import { Activations } from "./proxy/activation.ts";
 import { EdgeLinker, type ProxyKernel } from "./proxy/link.ts";
-import { bridge, makeBridge, makeProbe, makeTrap } from "./proxy/modules.ts";
+import { bridge, makeBridge, makeDeepProbe, makeProbe, makeTrap } from "./proxy/modules.ts";
+import { Supervisor } from "./supervisor/supervisor.ts";
 import { ModuleCache } from "./wasm/cache.ts";
 import { AdmissionError } from "./wasm/errors.ts";
-import { translateOffset } from "./wasm/offsets.ts";
 import { ExchangeHeap, HeapError } from "../shared-heap/heap.ts";
 import {
   CORE_DEPTH,
-  CORE_PENDING,
-  DOMAIN_ALIVE,
   DOMAIN_FAULTS,
-  DOMAIN_SHIFT,
-  DOMAINS,
   FIRST_DOMAIN,
   FRAME_DOMAIN_MASK,
   FRAMES,
@@ -38,6 +35,8 @@ import {
 } from "../shared-heap/layout.ts";
 
 const PAGE = 65536;
+/** Providers whose objects are services of the host program. */
+const BUILT_IN = ["host", "kernel", SUPERVISOR];
 export interface KernelConfig {
   readonly model: Model;
   /** Exchange heap in bytes, at most 2 GiB, and ledger records. */
@@ -52,8 +51,11 @@ export interface KernelConfig {
 export interface DomainInfo {
   readonly name: string;
   readonly id: number;
-  readonly generation: number;
+  /** Counts its lives, from 1. */
+  readonly incarnation: number;
   readonly state: Domain["state"];
+  /** Whether the supervisor is going to restart it. */
+  readonly restarting: boolean;
   readonly faults: number;
   readonly bytes: number;
   readonly objects: number;
@@ -81,7 +83,8 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   readonly #byId: (Domain | null)[] = [];
   readonly #byName = new Map<string, Domain>();
   readonly #services = new Map<string, Function>();
-  #pending: Domain[] = [];
+  readonly #lives: Lives;
+  readonly #supervisor: Supervisor;
   #nextGeneration = 1;
 
   constructor(config: KernelConfig) {
@@ -117,16 +120,43 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       cpuMicros: () => config.host.cpuMicros(),
       byId: (id) => this.#byId[id] ?? null,
       overrun: (domain, ownMs) =>
-        this.#condemn(domain, {
+        this.#lives.condemn(domain, {
           kind: "slice",
           message: `ran ${ownMs} ms of its own, slice ${domain.entry.limits.sliceMs} ms`,
         }),
     });
+    this.#supervisor = new Supervisor({
+      now: config.host.now,
+      after: config.host.after,
+      revive: (domain) => this.#lives.reviveAgain(domain),
+    });
+    this.#lives = this.#makeLives();
     const tick = [{ signature: { params: [], results: [] } }];
     this.#tickEntry = bridge(makeBridge(tick), tick, [this.#clock.tick])[0]!;
     this.hostDomain = makeHostDomain(this.#nextGeneration++, this.#tickEntry);
     this.#byId[OWNER_HOST] = this.hostDomain;
-    this.#setRecord(this.hostDomain);
+    this.#lives.bear(this.hostDomain);
+    this.hostDomain.state = "running";
+  }
+
+  #makeLives(): Lives {
+    const { ledger, heap, trap, linker, activations } = this;
+    return new Lives({
+      ledger,
+      heap,
+      trap,
+      linker,
+      activations,
+      host: this.#host,
+      probeDeep: makeDeepProbe(),
+      chain: (culprit) => this.chain(culprit),
+      idle: () => this.#clock.idle(),
+      reinstantiate: (domain) => {
+        instantiate(this, domain, domain.module!, this.#tickEntry);
+        linker.rebind(domain);
+      },
+      buried: (domain, { kind }) => this.#supervisor.buried(domain, kind),
+    });
   }
 
   // ── domains ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -136,14 +166,15 @@ export class Kernel implements ProxyKernel, InstanceKernel {
    * @throws AdmissionError, KernelError (link, instantiate, limit)
    */
   async load(entry: ResolvedDomain, bytes: Uint8Array): Promise<Domain> {
-    if (this.#byName.get(entry.name)?.alive === true)
-      throw new KernelError("link", `a domain named ${entry.name} is already running`);
+    const former = this.#byName.get(entry.name);
+    if (former?.alive === true) throw new KernelError("link", `a domain named ${entry.name} is already running`);
     const { admitted, module } = await this.#modules.get(bytes, policyOf(this.model, entry)).catch((error: unknown) => {
       if (error instanceof AdmissionError) error.message = `${entry.name}: ${error.message}`;
       throw error;
     });
     const domain = new Domain(entry, this.#takeId(), this.#nextGeneration++);
     domain.admitted = admitted;
+    domain.module = module;
     try {
       instantiate(this, domain, module, this.#tickEntry);
       checkExports(this.model, domain);
@@ -151,28 +182,44 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       this.#byId[domain.id] = null;
       throw error;
     }
-    this.#setRecord(domain);
+    if (former !== undefined) this.#supervisor.forget(former);
+    this.ledger[recordWord(domain, DOMAIN_FAULTS)] =
+      former === undefined ? 0 : this.ledger[recordWord(former, DOMAIN_FAULTS)]!;
+    this.#lives.bear(domain);
     this.#byId[domain.id] = domain;
     this.#byName.set(domain.name, domain);
     return domain;
   }
 
-  /** First code of a domain: locates its argument stack and runs `_init`. @throws KernelError (start) */
+  /** First code of a domain. @throws KernelError (start) */
   init(domain: Domain): void {
-    this.#locateArguments(domain);
-    this.#runExport(domain, "_init");
+    this.#lives.init(domain);
   }
 
   /** Runs `main`, if exported; every domain that it may call should have run `init`. @throws KernelError (start) */
   start(domain: Domain): void {
-    domain.state = "running";
-    this.#runExport(domain, "main");
+    this.#lives.start(domain);
   }
 
   /** Ends a domain from outside. Its frames, if any, unwind when control is back in them. */
   kill(domain: Domain, why = "killed"): void {
-    this.#condemn(domain, { kind: "killed", message: why });
+    this.#lives.condemn(domain, { kind: "killed", message: why });
     this.settle();
+  }
+
+  /**
+   * Ends the domain, if it lives, and begins its next life: at once, or as soon as its last frame has left every stack.
+   * @returns whether it lives again already
+   * @throws KernelError (start) when it dies in its first code; (limit) when the stack has no room left
+   */
+  restart(domain: Domain, why = "restarted"): boolean {
+    this.#supervisor.forget(domain);
+    return this.#lives.restart(domain, why);
+  }
+
+  /** From here on nobody is restarted any more. */
+  stop(): void {
+    this.#supervisor.stop();
   }
 
   domain(name: string): Domain {
@@ -185,9 +232,10 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     return [...this.#byName.values()].map((d) => ({
       name: d.name,
       id: d.id,
-      generation: d.generation,
+      incarnation: d.incarnation,
       state: d.state,
-      faults: this.#record(d, DOMAIN_FAULTS),
+      restarting: this.#supervisor.waiting(d),
+      faults: this.ledger[recordWord(d, DOMAIN_FAULTS)]!,
       ...this.heap.charged(d.id),
       memoryBytes: d.memory?.buffer.byteLength ?? 0,
     }));
@@ -206,13 +254,18 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   }
 
   provider(name: string): Domain | null {
-    if (name === "host" || name === "kernel") return this.hostDomain;
+    if (BUILT_IN.includes(name)) return this.hostDomain;
     return this.#byName.get(name) ?? null;
   }
 
   implementation(domain: Domain, name: string): Function | null {
     if (domain === this.hostDomain) return this.#services.get(name) ?? null;
     return (domain.exports?.[name] as Function | undefined) ?? null;
+  }
+
+  /** All who may hold capabilities. */
+  holders(): Iterable<Domain> {
+    return this.#byId.filter((domain) => domain !== null && domain !== undefined);
   }
 
   blame(domain: Domain, message: string): never {
@@ -225,21 +278,17 @@ export class Kernel implements ProxyKernel, InstanceKernel {
 
   fault(domain: Domain, error: unknown): void {
     if (domain === this.hostDomain) return this.#serviceFailed(error);
-    if (error !== null && error !== this.trap && domain.blame === null) {
-      const stack = (error as Error).stack ?? "";
-      domain.blame = { ...classify(error), stack, chain: this.#chain(domain) };
-    }
-    this.#condemn(domain, { kind: "killed", message: "killed" });
+    this.#lives.fault(domain, error);
   }
 
   /** The host is no domain that could die: its caller got a fault code, its program gets the report. */
   #serviceFailed(error: unknown): void {
-    const { name, id, generation } = this.hostDomain;
+    const { name, id, incarnation } = this.hostDomain;
     const { message } = error === this.trap || error === null ? { message: "a bad result" } : classify(error);
     const why = this.hostDomain.blame?.message ?? message;
     this.hostDomain.blame = null;
-    const report = { domain: name, id, generation, kind: "service" as const, message: why, chain: this.#chain() };
-    this.#host.onFault({ ...report, frames: [], objectsFreed: 0, bytesFreed: 0 });
+    const report = { domain: name, id, incarnation, kind: "service" as const, message: why, chain: this.chain() };
+    this.#lives.report({ ...report, frames: [], objectsFreed: 0, bytesFreed: 0 });
   }
 
   #discard(handle: number, owner: number): void {
@@ -250,140 +299,28 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     }
   }
 
-  /** Buries the dead once no frame is on the stack: frees their objects, drops their capabilities, reports. */
+  /** Buries the dead once no frame is on the stack; see `Lives`. */
   settle(): void {
-    if (this.ledger[CORE_DEPTH >> 2] !== 0) return;
-    this.#clock.idle();
-    if (this.ledger[CORE_PENDING >> 2] === 0) return;
-    this.ledger[CORE_PENDING >> 2] = 0;
-    const dead = this.#pending;
-    this.#pending = [];
-    for (const domain of dead) {
-      if (domain.activation === null) {
-        this.#host.onFault(this.#bury(domain));
-        continue;
-      }
-      // Suspended: its stack is unwound first, and its end brings us here again.
-      this.activations.unwind(domain);
-      this.#pending.push(domain);
-      this.ledger[CORE_PENDING >> 2] = 1;
-    }
+    this.#lives.settle();
   }
 
   // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #throwInto(domain: Domain, why: Pick<Blame, "kind" | "message">): never {
-    const stack = new Error().stack ?? "";
-    domain.blame ??= { ...why, stack, chain: this.#chain(domain) };
+    domain.blame ??= { ...why, error: new Error(why.message), chain: this.chain(domain) };
     // The host is not a domain that could die: its program gets the reason from the blame, as an error.
-    if (domain !== this.hostDomain) this.#condemn(domain, why);
+    if (domain !== this.hostDomain) this.#lives.condemn(domain, why);
     throw this.trap;
   }
 
-  /**
-   * From here on calls to the domain answer "dead". Plain stores and one push: it may run near the end of the
-   * stack.
-   */
-  #condemn(domain: Domain, why: Pick<Blame, "kind" | "message">): void {
-    if (!domain.alive) return;
-    this.ledger[this.#recordWord(domain, DOMAIN_ALIVE)] = 0;
-    domain.state = "dying";
-    domain.blame ??= { ...why, stack: "", chain: this.#chain() };
-    this.#pending.push(domain);
-    this.ledger[CORE_PENDING >> 2] = 1;
-  }
-
-  #bury(domain: Domain): FaultReport {
-    const blame = domain.blame!;
-    const offsets = domain.admitted!.offsets;
-    const frames = trapFrames(blame.stack).map((frame) => {
-      const offset = translateOffset(offsets, frame.loweredOffset);
-      return { ...frame, offset, source: this.#host.locate?.(domain.name, offset) ?? null };
-    });
-    this.linker.dropAll(domain);
-    const freed = this.heap.reclaim(domain.id);
-    domain.state = "dead";
-    domain.exports = null;
-    domain.memory = null;
-    this.ledger[this.#recordWord(domain, DOMAIN_FAULTS)]!++;
-    return {
-      domain: domain.name,
-      id: domain.id,
-      generation: domain.generation,
-      kind: blame.kind,
-      message: blame.message,
-      frames,
-      chain: blame.chain,
-      objectsFreed: freed.objects,
-      bytesFreed: freed.bytes,
-    };
-  }
-
-  #runExport(domain: Domain, name: string): void {
-    const f = domain.function(name, { params: [], results: [] });
-    if (f !== null) this.#run(domain, f);
-    if (domain.alive) return;
-    throw new KernelError("start", `${domain.name} died in ${name}: ${domain.blame!.message}`);
-  }
-
-  /** Enters a domain from the kernel itself. */
-  #run(domain: Domain, f: Function): void {
-    const depth = this.ledger[CORE_DEPTH >> 2]!;
-    this.ledger[(FRAMES >> 2) + depth] = domain.id;
-    this.ledger[CORE_DEPTH >> 2] = depth + 1;
-    try {
-      f();
-    } catch (error) {
-      this.ledger[CORE_DEPTH >> 2] = depth;
-      this.fault(domain, error);
-    }
-    this.ledger[CORE_DEPTH >> 2] = depth;
-    this.settle();
-  }
-
   /** The frames on the stack, and the domain that was just left by its own fault. */
-  #chain(culprit?: Domain): string[] {
+  chain(culprit?: Domain): string[] {
     const depth = this.ledger[CORE_DEPTH >> 2]!;
     const names = ["host"];
     for (let i = 0; i < depth; i++)
       names.push(this.#byId[this.ledger[(FRAMES >> 2) + i]! & FRAME_DOMAIN_MASK]?.name ?? "?");
     if (culprit !== undefined && names.at(-1) !== culprit.name) names.push(culprit.name);
     return names;
-  }
-
-  /** Asks the domain where proxies may put text and bytes; a lie is its own fault. */
-  #locateArguments(domain: Domain): void {
-    const answer = (name: string): number => {
-      const f = domain.function(name, { params: [], results: [0x7f] });
-      let value = 0;
-      if (f !== null && domain.alive) this.#run(domain, () => (value = f() >>> 0));
-      return value;
-    };
-    const start = (answer("samara_args") + 7) & ~7;
-    const end = start + answer("samara_args_size");
-    if (domain.memory === null || !domain.alive) return;
-    if (start < 0 || end > domain.memory.buffer.byteLength || end > 0x7fffffff) {
-      this.#condemn(domain, { kind: "rule", message: "samara_args: the region is not inside its memory" });
-      return;
-    }
-    domain.args.top = start;
-    domain.args.end = end;
-  }
-
-  #setRecord(domain: Domain): void {
-    const former = this.#byName.get(domain.name);
-    this.heap.setLimits(domain.id, domain.entry.limits.heapBytes, domain.entry.limits.heapObjects);
-    this.ledger[this.#recordWord(domain, DOMAIN_FAULTS)] =
-      former === undefined ? 0 : this.#record(former, DOMAIN_FAULTS);
-    this.ledger[this.#recordWord(domain, DOMAIN_ALIVE)] = domain.generation;
-  }
-
-  #recordWord(domain: Domain, offset: number): number {
-    return (DOMAINS + (domain.id << DOMAIN_SHIFT) + offset) >> 2;
-  }
-
-  #record(domain: Domain, offset: number): number {
-    return this.ledger[this.#recordWord(domain, offset)]!;
   }
 
   /** An id whose former domain is buried. */

@@ -50,6 +50,11 @@ export function createKernel(): Kernel {
     objects: 4096,
     host: {
       cpuMicros: () => process.cpuUsage().user,
+      now: () => performance.now(),
+      after: (ms, call) => {
+        const timer = setTimeout(call, ms);
+        return () => clearTimeout(timer);
+      },
       onFault: () => {},
     },
   });

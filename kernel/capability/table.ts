@@ -20,8 +20,8 @@ export interface Target {
 export interface Capability extends Target {
   readonly number: number;
   readonly methods: number;
-  /** The proxies themselves, one per method, as the host calls them. */
-  readonly proxies: readonly Function[];
+  /** The proxies themselves, one per method, as the host calls them; others take their place when the callee does. */
+  proxies: readonly Function[];
   /** Counter words of its edges, one per method. */
   readonly counters: readonly number[];
   /** How many times it was granted or passed and not dropped. */
@@ -81,6 +81,18 @@ export class CapabilityTable {
     return capability;
   }
 
+  /** Puts other proxies in the place of those that the capability has. */
+  replace(capability: Capability, proxies: readonly Function[], entries: readonly Function[]): void {
+    capability.proxies = proxies;
+    const slot = capability.number - FIRST_HANDLE + 1;
+    entries.forEach((entry, i) => this.#table.set(slot + i, entry));
+  }
+
+  /** From here on its target is unknown: whoever is passed one like it gets a number of its own. */
+  sever(capability: Capability): void {
+    this.#byTarget.delete(key(capability));
+  }
+
   /** Takes one reference away; with the last one the number becomes invalid. True when it was the last. */
   drop(capability: Capability): boolean {
     capability.references--;
@@ -89,7 +101,7 @@ export class CapabilityTable {
     for (let i = 0; i < capability.methods; i++) this.#table.set(slot + i, null);
     this.#taken.fill(0, slot, slot + capability.methods);
     this.#byNumber.delete(capability.number);
-    this.#byTarget.delete(key(capability));
+    if (this.find(capability) === capability) this.#byTarget.delete(key(capability));
     return true;
   }
 

@@ -2,7 +2,8 @@
  * One domain: a Wasm instance with its private memory, its capabilities and what it was granted.
  *
  * The words that hot code reads (alive, quotas, result words) live in the ledger's domain record; this object holds
- * the rest. Invariant: `DOMAIN_ALIVE` equals `generation` exactly while the state is "loaded" or "running".
+ * the rest. Invariant: `DOMAIN_ALIVE` equals `generation` exactly while the state is "loaded" or "running". A domain
+ * that is restarted keeps its id and generation, so that proxies to the objects it provides work again.
  */
 import type { Signature } from "../interface/model.ts";
 import type { ResolvedDomain } from "../manifest/manifest.ts";
@@ -17,8 +18,8 @@ export type DomainState = "loaded" | "running" | "dying" | "dead";
 export interface Blame {
   readonly kind: FaultKind;
   readonly message: string;
-  /** Stack at the moment of blame; "" when the error itself carries it. */
-  readonly stack: string;
+  /** Its stack is that of the moment of blame; null when nothing of the domain's ran then. */
+  readonly error: Error | null;
   readonly chain: readonly string[];
 }
 
@@ -36,7 +37,12 @@ export class Domain {
   readonly entry: ResolvedDomain;
   readonly args: ArgumentStack = { top: 0, end: 0 };
   state: DomainState = "loaded";
+  /** Counts its lives. What remembers a domain across time must compare this too. */
+  incarnation = 0;
+  /** Somebody wants it to live again once it is buried. */
+  restartAsked = false;
   admitted: Admitted | null = null;
+  module: WebAssembly.Module | null = null;
   memory: WebAssembly.Memory | null = null;
   exports: WebAssembly.Exports | null = null;
   capabilities: CapabilityTable | null = null;

@@ -3,6 +3,10 @@
  *
  * Nothing here changes state. Reports are made from a shallow stack, after the domain's last frame has left.
  */
+import type { Host } from "../host/host.ts";
+import { translateOffset } from "../wasm/offsets.ts";
+import type { Domain } from "./domain.ts";
+
 export type FaultKind =
   | "trap" // unreachable, out of bounds, division, …: V8's own
   | "stack" // the domain used up the stack
@@ -26,7 +30,8 @@ export interface TrapFrame {
 export interface FaultReport {
   readonly domain: string;
   readonly id: number;
-  readonly generation: number;
+  /** Which of its lives ended, from 1. */
+  readonly incarnation: number;
   readonly kind: FaultKind;
   readonly message: string;
   readonly frames: readonly TrapFrame[];
@@ -56,6 +61,35 @@ export function trapFrames(
     else if (frames.length > 0 && PROXY_FRAME.test(line)) break;
   }
   return frames;
+}
+
+/** What the host learns of a death. Frames are looked up when somebody reads them: source maps are slow to decode. */
+export function makeReport(
+  domain: Domain,
+  freed: { readonly objects: number; readonly bytes: number },
+  host: Pick<Host, "locate">,
+): FaultReport {
+  const { name, id, incarnation, admitted } = domain;
+  const { kind, message, error, chain } = domain.blame!;
+  let frames: TrapFrame[] | null = null;
+  const find = (): TrapFrame[] =>
+    trapFrames(error?.stack ?? "").map((frame) => {
+      const offset = translateOffset(admitted!.offsets, frame.loweredOffset);
+      return { ...frame, offset, source: host.locate?.(name, offset) ?? null };
+    });
+  return {
+    domain: name,
+    id,
+    incarnation,
+    kind,
+    message,
+    get frames() {
+      return (frames ??= find());
+    },
+    chain,
+    objectsFreed: freed.objects,
+    bytesFreed: freed.bytes,
+  };
 }
 
 /** What V8 threw, as a fault kind. Anything but a trap or an exhausted stack is a bug of ours, and says so. */

@@ -6,7 +6,11 @@ import type { FaultReport } from "../domain/fault.ts";
 export interface Host {
   /** CPU time of this thread in microseconds; only differences matter. */
   cpuMicros(): number;
-  /** A domain has died and was reclaimed. */
+  /** Milliseconds, monotonic, with fractions. */
+  now(): number;
+  /** Calls once, after at least so many milliseconds, from the host's own loop; the result takes it back. */
+  after(ms: number, call: () => void): () => void;
+  /** A domain has died and was reclaimed. Called with no frame on the stack. */
   onFault(report: FaultReport): void;
   /** Source position of a byte offset in the module that the domain was built as. */
   locate?(domain: string, offset: number): { file: string; line: number; column: number } | null;

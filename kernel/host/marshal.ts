@@ -75,9 +75,12 @@ export class Marshal {
     this.#bottom = this.#bytes.length;
   }
 
-  /** A client for one object: `call(i)` is the proxy of method i. */
+  /** A client for one object: `proxy(i)` is that of method i, asked for at each call, because it may change. */
   client(interface_: Interface, capability: number, proxy: (method: number) => Function): HostClient {
-    const methods = interface_.methods.map((method, i) => [method.name, this.#caller(interface_, method, proxy(i))]);
+    const methods = interface_.methods.map((method, i) => [
+      method.name,
+      this.#caller(interface_, method, () => proxy(i)),
+    ]);
     return Object.freeze({ capability, ...Object.fromEntries(methods) }) as HostClient;
   }
 
@@ -88,7 +91,7 @@ export class Marshal {
 
   // ── host → domain ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #caller(interface_: Interface, method: Method, proxy: Function): Function {
+  #caller(interface_: Interface, method: Method, proxy: () => Function): Function {
     const capacities = outBuffers(method.result).map((out) => (out as { max: number }).max);
     let kept: number[] | null = null;
     return (...values: unknown[]): RpcResult | Promise<RpcResult> => {
@@ -102,7 +105,7 @@ export class Marshal {
         // do.
         const buffers = method.async === true ? (kept ??= capacities.map((c) => this.#keep(c, place))) : null;
         capacities.forEach((c, i) => flat.push(buffers?.[i] ?? this.#take(c, place), c));
-        const answer = this.#call(proxy, flat, place);
+        const answer = this.#call(proxy(), flat, place);
         if (answer instanceof Promise) {
           this.#markMoved(method.params, values);
           return answer.then((a) => this.#asyncResult(method, a));
@@ -112,6 +115,8 @@ export class Marshal {
         return this.#result(method, status);
       } finally {
         this.#top = top;
+        // Last, because a domain that is restarted may call the host, whose result words are read by now.
+        this.#kernel.settle();
       }
     };
   }
@@ -130,8 +135,6 @@ export class Marshal {
       const why = this.#kernel.hostDomain.blame?.message ?? place;
       this.#kernel.hostDomain.blame = null;
       throw new KernelError("argument", why);
-    } finally {
-      this.#kernel.settle();
     }
   }
 

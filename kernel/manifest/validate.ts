@@ -326,7 +326,12 @@ export function validateManifest(
     domains.push({ name, domain: entry.domain as string, limits, provides: providers.get(name)!, uses, restart });
   }
   if (report.problems.length > 0) throw new ManifestError(report.problems);
-  return { name: named, heap: { bytes: heap.bytes, objects: heap.objects }, domains: numberLifecycles(startOrder(domains)), model };
+  return {
+    name: named,
+    heap: { bytes: heap.bytes, objects: heap.objects },
+    domains: numberLifecycles(startOrder(domains)),
+    model,
+  };
 }
 
 /** `Lifecycle` objects are numbered in start order, which is known last. */

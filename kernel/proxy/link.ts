@@ -38,6 +38,10 @@ export interface ProxyKernel {
   implementation(domain: Domain, name: string): Function | null;
   readonly hostDomain: Domain;
   readonly activations: Activations;
+  /** The running domain (or built-in provider) of this name. */
+  provider(name: string): Domain | null;
+  /** All who may hold capabilities. */
+  holders(): Iterable<Domain>;
 }
 
 export interface EdgeInfo {
@@ -76,9 +80,7 @@ export class EdgeLinker {
     const counters = this.#takeCounters(holder, callee, interface_);
     if (counters === null) return RpcFault.exhausted;
     const proxies = interface_.methods.map((_, i) => this.#compile(holder, callee, target, i, counters[i]!));
-    const may = (): number => (this.#kernel.activations.maySuspend(holder) ? 1 : 0);
-    const entries = bridge(this.#bridge(interface_), bridgeEntries(interface_), proxies, may);
-    const capability = table.add(target, proxies, entries, counters);
+    const capability = table.add(target, proxies, this.#entries(holder, interface_, proxies), counters);
     if (capability !== null) return capability.number;
     counters.forEach((c) => this.#releaseCounter(c));
     return RpcFault.exhausted;
@@ -94,6 +96,62 @@ export class EdgeLinker {
       capability.references = 1;
       this.drop(holder, capability);
     }
+  }
+
+  /**
+   * At the burial of a domain that may live again: gives back what it held. The proxies of its manifest grants stay in
+   * place, without a reference, so that its next life finds them.
+   */
+  releaseHeld(holder: Domain): void {
+    for (const capability of Array.from(holder.capabilities!.all())) {
+      const { interface: name, self } = capability;
+      const callee = this.#kernel.instance(capability.domain, capability.generation);
+      const granted = holder.entry.uses.some(
+        (use) => use.interface === name && use.self === self && this.#kernel.provider(use.provider) === callee,
+      );
+      if (granted) capability.references = 0;
+      else {
+        capability.references = 1;
+        this.drop(holder, capability);
+      }
+    }
+  }
+
+  /** At the burial of a domain: capabilities to objects that it minted answer "dead" for ever. */
+  severMinted(callee: Domain): void {
+    for (const [holder, capability] of this.#capabilitiesTo(callee)) {
+      if (provides(callee, capability)) continue;
+      const stubs = capability.proxies.map(() => (): number => RpcFault.dead);
+      this.#install(holder, capability, stubs);
+      holder.capabilities!.sever(capability);
+    }
+  }
+
+  /** After a domain got a new instance: capabilities to what it provides get new proxies, under the same numbers. */
+  rebind(callee: Domain): void {
+    for (const [holder, capability] of this.#capabilitiesTo(callee)) {
+      if (!provides(callee, capability)) continue;
+      const proxies = capability.proxies.map((_, i) =>
+        this.#compile(holder, callee, capability, i, capability.counters[i]!),
+      );
+      this.#install(holder, capability, proxies);
+    }
+  }
+
+  *#capabilitiesTo(callee: Domain): Iterable<[Domain, Capability]> {
+    for (const holder of this.#kernel.holders())
+      for (const capability of Array.from(holder.capabilities?.all() ?? []))
+        if (capability.domain === callee.id && capability.generation === callee.generation) yield [holder, capability];
+  }
+
+  #install(holder: Domain, capability: Capability, proxies: readonly Function[]): void {
+    const interface_ = this.#kernel.model.interfaces[capability.interface]!;
+    holder.capabilities!.replace(capability, proxies, this.#entries(holder, interface_, proxies));
+  }
+
+  #entries(holder: Domain, interface_: Interface, proxies: readonly Function[]): Function[] {
+    const may = (): number => (this.#kernel.activations.maySuspend(holder) ? 1 : 0);
+    return bridge(this.#bridge(interface_), bridgeEntries(interface_), proxies, may);
   }
 
   /** Passes a capability on: the number in `to`, a fault code, or -1 when `from` holds no such capability. */
@@ -141,7 +199,7 @@ export class EdgeLinker {
       return RpcFault.crashed;
     };
     const badResult = (why: string): number => {
-      callee.blame ??= { kind: "rule", message: `result of ${place}: ${why}`, stack: "", chain: [] };
+      callee.blame ??= { kind: "rule", message: `result of ${place}: ${why}`, error: null, chain: [] };
       return failed(null);
     };
     const badArgument = (i: number, why: string): never =>
@@ -212,6 +270,11 @@ export class EdgeLinker {
     this.#edges[counter] = null;
     this.#freeCounters.push(counter);
   }
+}
+
+/** Whether it names an object of the domain's manifest entry: those are there in its next life too. */
+function provides(domain: Domain, target: Target): boolean {
+  return domain.entry.provides.some((p) => p.interface === target.interface && p.self === target.self);
 }
 
 /** The capability argument was consumed by the indirect call, so proxies have the signature without it. */

@@ -75,22 +75,33 @@ const PROBE_VALUES = 4096;
  * PROBE_VALUES values, and slots belong to the frame: so the check covers them and costs a compare.
  */
 export function makeProbe(): (never: 0) => void {
+  return probeInstance([I32], []) as (never: 0) => void;
+}
+
+/** How many of the probe's frames lie on each other in the deep one. */
+const DEEP_FRAMES = 8;
+
+/** The same for about 256 KiB, which burying and reviving a domain in the middle of a call chain may need. */
+export function makeDeepProbe(): () => void {
+  // probe(never, more) calls itself `more` times.
+  const probe = probeInstance([I32, I32], [0x20, 1, 0x04, 0x40, 0x20, 0, 0x20, 1, 0x41, 1, 0x6b, 0x10, 1, 0x0b]);
+  return () => probe(0, DEEP_FRAMES - 1);
+}
+
+function probeInstance(params: readonly number[], more: Bytes): (...args: number[]) => void {
   const values = Array.from({ length: PROBE_VALUES }, () => [0x41, 0, 0x10, 0]).flat();
   const sum = Array.from({ length: PROBE_VALUES - 1 }, () => 0x6a);
   const module = new WebAssembly.Module(
     assemble(
-      section(
-        1,
-        vector([functionType({ params: [I32], results: [I32] }), functionType({ params: [I32], results: [] })]),
-      ),
+      section(1, vector([functionType({ params: [I32], results: [I32] }), functionType({ params, results: [] })])),
       section(2, vector([[...name("k"), ...name("never"), 0, 0]])),
       section(3, vector([[1]])),
       section(7, vector([[...name("probe"), 0, 1]])),
-      section(10, vector([body([0x20, 0, 0x04, 0x40, ...values, ...sum, 0x1a, 0x0b])])),
+      section(10, vector([body([0x20, 0, 0x04, 0x40, ...values, ...sum, 0x1a, 0x0b, ...more])])),
     ),
   );
   const instance = new WebAssembly.Instance(module, { k: { never: (x: number) => x } });
-  return instance.exports.probe as (never: 0) => void;
+  return instance.exports.probe as (...args: number[]) => void;
 }
 
 export interface Copier {

@@ -4,10 +4,12 @@
  * They are ordinary callees: their answers pass the same checks as a domain's. Invariant: what `System` shows is text
  * and numbers; it hands out no memory, no object and no capability.
  */
+import { KernelError } from "../../kernel/errors.ts";
 import { formatFault } from "./format.ts";
 import type { Service, System } from "./system.ts";
 
 const STATES = ["loaded", "running", "dying", "dead"] as const;
+const ALIVE: readonly string[] = ["loaded", "running"];
 const refused = (error: string) => ({ ok: false, error });
 const answer = (value?: unknown) => ({ ok: true, value });
 
@@ -34,8 +36,14 @@ export function systemService(system: System): Service {
       domain: (position: number) => {
         const d = at(position);
         if (d === undefined) return refused("NoSuchDomain");
-        const { generation, faults, objects } = d;
-        return answer({ state: STATES.indexOf(d.state), generation, faults, bytes: BigInt(d.bytes), objects });
+        const { incarnation, faults, objects } = d;
+        return answer({
+          state: STATES.indexOf(d.state),
+          generation: incarnation,
+          faults,
+          bytes: BigInt(d.bytes),
+          objects,
+        });
       },
       lastFault: (position: number) => {
         const domain = at(position);
@@ -46,7 +54,7 @@ export function systemService(system: System): Service {
       kill: (name: string) => {
         const domain = system.domains().find((d) => d.name === name);
         if (domain === undefined) return refused("NoSuchDomain");
-        if (domain.state === "dying" || domain.state === "dead") return refused("NotRunning");
+        if (!ALIVE.includes(domain.state)) return refused("NotRunning");
         system.kill(name, "killed through kernel.system");
         return answer();
       },
@@ -57,6 +65,33 @@ export function systemService(system: System): Service {
       },
     },
   ];
+}
+
+/** The domains of a system as `supervisor.NAME`: one object each, in the order of `names`. */
+export function lifecycleService(system: System, names: readonly string[]): Service {
+  const ERRORS: Readonly<Record<string, string>> = { start: "Died", limit: "NoRoom" };
+  const find = (name: string) => system.domains().find((d) => d.name === name)!;
+  const restart = (name: string) => {
+    try {
+      return system.restart(name, "restarted by its supervisor") ? answer(find(name).incarnation) : refused("Busy");
+    } catch (error) {
+      const known = error instanceof KernelError ? ERRORS[error.code] : undefined;
+      if (known === undefined) throw error;
+      return refused(known);
+    }
+  };
+  return names.map((name) => ({
+    state: () => {
+      const { state, incarnation, faults } = find(name);
+      return answer({ state: STATES.indexOf(state), generation: incarnation, faults });
+    },
+    restart: () => restart(name),
+    kill: () => {
+      if (!ALIVE.includes(find(name).state)) return refused("NotRunning");
+      system.kill(name, "killed by its supervisor");
+      return answer();
+    },
+  }));
 }
 
 /** A console that gives each line, cleaned of control codes, to `write`. */

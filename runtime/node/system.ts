@@ -6,6 +6,7 @@
  */
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Domain } from "../../kernel/domain/domain.ts";
 import type { FaultReport } from "../../kernel/domain/fault.ts";
 import { targetOf } from "../../kernel/domain/imports.ts";
 import { KernelError } from "../../kernel/errors.ts";
@@ -13,9 +14,10 @@ import { Marshal, type HostClient } from "../../kernel/host/marshal.ts";
 import { HostHeap, HostObject } from "../../kernel/host/object.ts";
 import { HOST_BUFFERS } from "../../kernel/domain/instantiate.ts";
 import { Kernel, type DomainInfo } from "../../kernel/kernel.ts";
-import type { ResolvedSystem } from "../../kernel/manifest/manifest.ts";
+import { DEFAULT_RESTART, LIFECYCLE, type ResolvedSystem } from "../../kernel/manifest/manifest.ts";
 import type { Ablation } from "../../kernel/proxy/generate.ts";
 import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
+import { lifecycleService } from "./services.ts";
 import { Symbols } from "./symbols.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -69,6 +71,8 @@ export class System {
       ...(options.elide === undefined ? {} : { elide: options.elide }),
       host: {
         cpuMicros: threadCpuMicros,
+        now: () => performance.now(),
+        after,
         onFault: (report) => this.#onFault(report),
         locate: (domain, offset) => this.#symbols.locate(domain, offset),
         ...(options.cacheDir === undefined ? {} : { cache: diskCache(options.cacheDir) }),
@@ -80,6 +84,8 @@ export class System {
       { object: (type, handle) => this.#wrapObject(type, handle), client: (name, cap) => this.#wrapClient(name, cap) },
       HOST_BUFFERS,
     );
+    const names = manifest.domains.map((d) => d.name);
+    if (LIFECYCLE in manifest.model.interfaces) this.serve(LIFECYCLE, lifecycleService(this, names));
     this.#watchdog = new Watchdog(this.kernel.ledgerMemory.buffer as unknown as SharedArrayBuffer);
   }
 
@@ -100,7 +106,10 @@ export class System {
     return system;
   }
 
-  /** Loads all domains, then initialises each, then runs each one's `main`, in the manifest's order. */
+  /**
+   * Loads all domains, then initialises each, then runs each one's `main`, in start order. One that dies in its first
+   * code ends the boot, unless it is to be restarted.
+   */
   async start(): Promise<void> {
     const domains = [];
     for (const entry of this.#manifest.domains) {
@@ -110,8 +119,8 @@ export class System {
       if (image.sourceMap !== undefined) this.#symbols.add(entry.name, image.sourceMap);
       domains.push(await this.kernel.load(entry, image.bytes));
     }
-    for (const domain of domains) this.kernel.init(domain);
-    for (const domain of domains) this.kernel.start(domain);
+    for (const domain of domains) tolerate(domain, () => this.kernel.init(domain));
+    for (const domain of domains) if (domain.state === "loaded") tolerate(domain, () => this.kernel.start(domain));
   }
 
   /** Implements an interface in this program. Domains reach it where the manifest grants `host.…` or `kernel.…`. */
@@ -147,10 +156,16 @@ export class System {
     this.kernel.kill(this.kernel.domain(name), why);
   }
 
+  /** Begins the next life of a domain; see `Kernel.restart`. */
+  restart(name: string, why?: string): boolean {
+    return this.kernel.restart(this.kernel.domain(name), why);
+  }
+
   /** Ends every domain, last started first, and the watchdog. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.kernel.stop();
     for (const { name } of this.kernel.domains().toReversed()) {
       const domain = this.kernel.domain(name);
       if (domain.alive) this.kernel.kill(domain, "system stopped");
@@ -177,14 +192,29 @@ export class System {
   }
 
   #wrapClient(name: string, number: number): HostClient {
-    const { proxies } = this.kernel.hostDomain.capabilities!.get(number)!;
-    return this.#marshal.client(this.#interface(name), number, (method) => proxies[method]!);
+    const capability = this.kernel.hostDomain.capabilities!.get(number)!;
+    return this.#marshal.client(this.#interface(name), number, (method) => capability.proxies[method]!);
   }
 }
 
 function threadCpuMicros(): number {
   const { user, system } = process.threadCpuUsage();
   return user + system;
+}
+
+/** The supervisor looks after what dies and has a policy. */
+function tolerate(domain: Domain, first: () => void): void {
+  try {
+    first();
+  } catch (error) {
+    const restarts = (domain.entry.restart ?? DEFAULT_RESTART).policy !== "never";
+    if (!(error instanceof KernelError && error.code === "start" && restarts)) throw error;
+  }
+}
+
+function after(ms: number, call: () => void): () => void {
+  const timer = setTimeout(call, ms);
+  return () => clearTimeout(timer);
 }
 
 function diskCache(directory: string) {

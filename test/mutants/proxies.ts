@@ -4,6 +4,8 @@ import type { Mutant } from "./mutant.ts";
 const GENERATE = "kernel/proxy/generate.ts";
 const LINK = "kernel/proxy/link.ts";
 const KERNEL = "kernel/kernel.ts";
+const LIVES = "kernel/domain/lives.ts";
+const RESTART = "test/life/restart.test.ts";
 const ATTACKS = "test/proxy/attacks.test.ts";
 const CALLS = "test/proxy/calls.test.ts";
 const FAULTS = "test/proxy/faults.test.ts";
@@ -209,12 +211,39 @@ const LINKER: readonly Mutant[] = [
 
 const LIFE: readonly Mutant[] = [
   {
+    name: "restart-keeps-memory",
+    file: LIVES,
+    find: "new Uint8Array(domain.memory.buffer).fill(0);",
+    replace: "domain.memory.buffer;",
+    why: "a domain's next life sees what the former one wrote",
+    killers: [RESTART],
+    modes: "any",
+  },
+  {
+    name: "restart-keeps-what-was-passed",
+    file: LINK,
+    find: "if (granted) capability.references = 0;",
+    replace: "if (granted || true) capability.references = 0;",
+    why: "D1: a domain's next life holds what was passed to the former one",
+    killers: [RESTART],
+    modes: "any",
+  },
+  {
+    name: "minted-object-lives-again",
+    file: LINK,
+    find: "if (provides(callee, capability)) continue;\n      const stubs",
+    replace: "if (true) continue;\n      const stubs",
+    why: "a capability to an object of a former life reaches whatever has its number now",
+    killers: [RESTART],
+    modes: "any",
+  },
+  {
     name: "buried-on-the-stack",
-    file: KERNEL,
-    find: "if (this.ledger[CORE_DEPTH >> 2] !== 0) return;",
-    replace: "",
-    why: "D2: a domain is reclaimed while its frames are on the stack",
-    killers: [RULES],
+    file: LIVES,
+    find: "if (domain.activation !== null || this.#onStack(domain)) return false;",
+    replace: "if (domain.activation !== null) return false;",
+    why: "D2: a domain is reclaimed, and begins anew, while its frames are on the stack",
+    killers: [RESTART],
     modes: "both",
   },
   {

@@ -9,7 +9,13 @@ import wabt from "wabt";
 import type { FaultReport } from "#kernel/domain/fault.ts";
 import { interfaceKey, typeKey, type Model } from "#kernel/interface/model.ts";
 import type { DomainInfo } from "#kernel/kernel.ts";
-import { DEFAULT_LIMITS, type Limits, type ResolvedDomain, type ResolvedSystem } from "#kernel/manifest/manifest.ts";
+import {
+  DEFAULT_LIMITS,
+  type Limits,
+  type ResolvedDomain,
+  type ResolvedSystem,
+  type Restart,
+} from "#kernel/manifest/manifest.ts";
 import type { Ablation } from "#kernel/proxy/generate.ts";
 import { System, type Service } from "#runtime/node/system.ts";
 import { compileInterfaces } from "#tools/idl/compile.ts";
@@ -22,6 +28,7 @@ export interface LabDomain {
   /** name → [interface, provider, self]. */
   readonly uses?: Readonly<Record<string, readonly [string, string, number?]>>;
   readonly limits?: Limits;
+  readonly restart?: Required<Restart>;
 }
 
 /** Import module names and export names, with their fingerprints. */
@@ -141,6 +148,7 @@ export async function makeLab(options: LabOptions): Promise<Lab> {
       name,
       domain: name,
       limits: { ...DEFAULT_LIMITS, ...d.limits },
+      ...(d.restart === undefined ? {} : { restart: d.restart }),
       provides: Object.entries(d.provides ?? {}).map(([object, interface_]) => {
         const self = counts.get(interface_) ?? 0;
         counts.set(interface_, self + 1);

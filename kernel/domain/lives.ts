@@ -1,0 +1,267 @@
+/**
+ * The lives of domains: first code, death, burial, and the next life in the same instance.
+ *
+ * A domain dies in two steps. Condemned, its calls answer "dead" from then on: plain stores, which may happen near the
+ * end of a stack. Buried, what it owned is freed and what it held is dropped, as soon as its last frame has left every
+ * stack and its threads are unwound. A revived domain begins anew in its own zeroed memory under its own id, so nothing
+ * is compiled, linked or collected for it. Invariants: no frame of a domain that is being buried or revived is on any
+ * stack; reports go to the host from depth 0 only, and every death makes one.
+ */
+import type { Host } from "../host/host.ts";
+import { KernelError } from "../errors.ts";
+import type { Activations } from "../proxy/activation.ts";
+import type { EdgeLinker } from "../proxy/link.ts";
+import { EXPORT_RESET } from "../wasm/intrinsics.ts";
+import type { ExchangeHeap } from "../../shared-heap/heap.ts";
+import {
+  CORE_DEPTH,
+  CORE_PENDING,
+  DOMAIN_ALIVE,
+  DOMAIN_FAULTS,
+  DOMAIN_SHIFT,
+  DOMAINS,
+  FRAME_DOMAIN_MASK,
+  FRAMES,
+} from "../../shared-heap/layout.ts";
+import type { Blame, Domain } from "./domain.ts";
+import { classify, makeReport, type FaultReport } from "./fault.ts";
+
+export interface LifeKernel {
+  readonly ledger: Int32Array;
+  readonly heap: ExchangeHeap;
+  readonly trap: WebAssembly.RuntimeError;
+  readonly linker: EdgeLinker;
+  readonly activations: Activations;
+  readonly host: Host;
+  /** Guarantees room on the stack for burying and reviving a domain. Throws RangeError. */
+  readonly probeDeep: () => void;
+  /** Names on the stack, and the domain that was just left by its own fault. */
+  chain(culprit?: Domain): string[];
+  /** Control is in the host: its time is nobody's. */
+  idle(): void;
+  /** A new instance of the domain's module, when the old one cannot be put back to its first state. */
+  reinstantiate(domain: Domain): void;
+  /** Called after each burial. True: the domain shall live again at once. */
+  buried(domain: Domain, report: FaultReport): boolean;
+}
+
+export class Lives {
+  readonly #kernel: LifeKernel;
+  #pending: Domain[] = [];
+  readonly #reports: FaultReport[] = [];
+  #settling = false;
+
+  constructor(kernel: LifeKernel) {
+    this.#kernel = kernel;
+  }
+
+  // ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Makes the domain callable. */
+  bear(domain: Domain): void {
+    const { heap, ledger } = this.#kernel;
+    heap.setLimits(domain.id, domain.entry.limits.heapBytes, domain.entry.limits.heapObjects);
+    domain.state = "loaded";
+    domain.incarnation++;
+    domain.blame = null;
+    ledger[recordWord(domain, DOMAIN_ALIVE)] = domain.generation;
+  }
+
+  /** First code of a domain: locates its argument stack and runs `_init`. @throws KernelError (start) */
+  init(domain: Domain): void {
+    this.#locateArguments(domain);
+    this.#runExport(domain, "_init");
+  }
+
+  /** Runs `main`, if exported; every domain that it may call should have run `init`. @throws KernelError (start) */
+  start(domain: Domain): void {
+    domain.state = "running";
+    this.#runExport(domain, "main");
+  }
+
+  /**
+   * Begins the next life of a dead domain. May run in the middle of a call chain.
+   * @throws KernelError (start) when it dies in its first code; (limit) when the stack has no room for it
+   */
+  revive(domain: Domain): void {
+    this.#room(domain);
+    if (!this.#bury(domain)) throw new KernelError("start", `${domain.name} is still on a stack`);
+    domain.restartAsked = false;
+    if (domain.exports === null) this.#kernel.reinstantiate(domain);
+    else reset(domain);
+    this.bear(domain);
+    this.init(domain);
+    this.start(domain);
+  }
+
+  /**
+   * Ends the domain, if it lives, and begins its next life: at once, or when its last frame has left.
+   * @returns whether it lives again already
+   * @throws KernelError as `revive`
+   */
+  restart(domain: Domain, why: string): boolean {
+    this.#room(domain);
+    this.condemn(domain, { kind: "killed", message: why });
+    domain.restartAsked = true;
+    if (!this.#bury(domain)) return false;
+    this.revive(domain);
+    return true;
+  }
+
+  // ── death ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** From here on calls to the domain answer "dead". Plain stores and one push: it may run near the stack's end. */
+  condemn(domain: Domain, why: Pick<Blame, "kind" | "message">): void {
+    if (!domain.alive) return;
+    const { ledger } = this.#kernel;
+    ledger[recordWord(domain, DOMAIN_ALIVE)] = 0;
+    domain.state = "dying";
+    domain.blame ??= { ...why, error: null, chain: this.#kernel.chain() };
+    this.#pending.push(domain);
+    ledger[CORE_PENDING >> 2] = 1;
+  }
+
+  /** Buries the dead once no frame is on the stack, and tells the host. */
+  settle(): void {
+    const { ledger } = this.#kernel;
+    if (ledger[CORE_DEPTH >> 2] !== 0) return;
+    this.#kernel.idle();
+    if (ledger[CORE_PENDING >> 2] === 0 || this.#settling) return;
+    this.#settling = true;
+    try {
+      while (ledger[CORE_PENDING >> 2] !== 0) {
+        ledger[CORE_PENDING >> 2] = 0;
+        const dead = this.#pending;
+        this.#pending = [];
+        // Those that are suspended are unwound first, and their end brings us here again.
+        const suspended = dead.filter((domain) => !this.#layToRest(domain));
+        this.#pending.push(...suspended);
+        if (this.#pending.length === suspended.length) break;
+      }
+      if (this.#pending.length > 0) ledger[CORE_PENDING >> 2] = 1;
+    } finally {
+      this.#settling = false;
+    }
+    for (let report = this.#reports.shift(); report !== undefined; report = this.#reports.shift())
+      this.#kernel.host.onFault(report);
+  }
+
+  /** Reports a failure that ended nobody's life. */
+  report(report: FaultReport): void {
+    this.#reports.push(report);
+    this.#kernel.ledger[CORE_PENDING >> 2] = 1;
+  }
+
+  /** Buries one of the pending, and begins its next life where that was asked for. */
+  #layToRest(domain: Domain): boolean {
+    if (!this.#bury(domain)) return false;
+    if (domain.restartAsked) this.reviveAgain(domain);
+    return true;
+  }
+
+  /** Begins the next life of a domain, from the host. What it dies of in its first code is reported as any death. */
+  reviveAgain(domain: Domain): void {
+    try {
+      this.revive(domain);
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+    }
+  }
+
+  /** @returns false while a frame or a suspended stack of the domain is left */
+  #bury(domain: Domain): boolean {
+    if (domain.state !== "dying") return domain.state === "dead";
+    if (domain.activation !== null) this.#kernel.activations.unwind(domain);
+    if (domain.activation !== null || this.#onStack(domain)) return false;
+    const { heap, ledger, linker } = this.#kernel;
+    const resettable = domain.admitted!.resettable;
+    if (resettable) linker.releaseHeld(domain);
+    else linker.dropAll(domain);
+    linker.severMinted(domain);
+    const freed = heap.reclaim(domain.id);
+    domain.state = "dead";
+    if (!resettable) domain.exports = domain.memory = null;
+    ledger[recordWord(domain, DOMAIN_FAULTS)]!++;
+    this.#pending = this.#pending.filter((d) => d !== domain);
+    const report = makeReport(domain, freed, this.#kernel.host);
+    this.report(report);
+    if (this.#kernel.buried(domain, report)) domain.restartAsked = true;
+    return true;
+  }
+
+  #onStack(domain: Domain): boolean {
+    const { ledger } = this.#kernel;
+    for (let i = ledger[CORE_DEPTH >> 2]! - 1; i >= 0; i--)
+      if ((ledger[(FRAMES >> 2) + i]! & FRAME_DOMAIN_MASK) === domain.id) return true;
+    return false;
+  }
+
+  // ── first code ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Enters a domain from the kernel itself. */
+  run(domain: Domain, f: Function): void {
+    const { ledger } = this.#kernel;
+    const depth = ledger[CORE_DEPTH >> 2]!;
+    ledger[(FRAMES >> 2) + depth] = domain.id;
+    ledger[CORE_DEPTH >> 2] = depth + 1;
+    try {
+      f();
+    } catch (error) {
+      ledger[CORE_DEPTH >> 2] = depth;
+      this.fault(domain, error);
+    }
+    ledger[CORE_DEPTH >> 2] = depth;
+    this.settle();
+  }
+
+  /** Ends a domain from what it threw or, when null, from what was noted. */
+  fault(domain: Domain, error: unknown): void {
+    if (error !== null && error !== this.#kernel.trap && domain.blame === null)
+      domain.blame = { ...classify(error), error: error as Error, chain: this.#kernel.chain(domain) };
+    this.condemn(domain, { kind: "killed", message: "killed" });
+  }
+
+  #runExport(domain: Domain, name: string): void {
+    const f = domain.function(name, { params: [], results: [] });
+    const { incarnation } = domain;
+    if (f !== null) this.run(domain, f);
+    if (domain.alive && domain.incarnation === incarnation) return;
+    throw new KernelError("start", `${domain.name} died in ${name}: ${domain.blame?.message ?? "and was restarted"}`);
+  }
+
+  /** Asks the domain where proxies may put text and bytes; a lie is its own fault. */
+  #locateArguments(domain: Domain): void {
+    const answer = (name: string): number => {
+      const f = domain.function(name, { params: [], results: [0x7f] });
+      let value = 0;
+      if (f !== null && domain.alive) this.run(domain, () => (value = f() >>> 0));
+      return value;
+    };
+    const start = (answer("samara_args") + 7) & ~7;
+    const end = start + answer("samara_args_size");
+    if (domain.memory === null || !domain.alive) return;
+    if (start < 0 || end > domain.memory.buffer.byteLength || end > 0x7fffffff)
+      return this.condemn(domain, { kind: "rule", message: "samara_args: the region is not inside its memory" });
+    domain.args.top = start;
+    domain.args.end = end;
+  }
+
+  #room(domain: Domain): void {
+    try {
+      this.#kernel.probeDeep();
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new KernelError("limit", `no room is left on the stack to restart ${domain.name}`);
+    }
+  }
+}
+
+/** Puts a resettable instance back to its first state. */
+function reset(domain: Domain): void {
+  if (domain.memory !== null) new Uint8Array(domain.memory.buffer).fill(0);
+  (domain.exports![EXPORT_RESET] as () => void)();
+}
+
+export function recordWord(domain: Domain, offset: number): number {
+  return (DOMAINS + (domain.id << DOMAIN_SHIFT) + offset) >> 2;
+}
