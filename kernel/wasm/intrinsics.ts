@@ -171,9 +171,9 @@ export const ENV_CALLS: Readonly<Record<string, Signature>> = {
 
 /** Names that the loader itself exports from every lowered module; a domain's own exports must not begin so. */
 export const RESERVED_PREFIX = "samara:";
-/** Mutable i32 globals that the kernel sets before any code runs: `owner << 10`, and the domain record's address. */
 /** Function that sets globals and data to their first state; memory is zero before. */
 export const EXPORT_RESET = "samara:reset";
+/** Mutable i32 globals that the kernel sets before any code runs: `owner << 10`, and the domain record's address. */
 export const EXPORT_OWNER = "samara:owner";
 export const EXPORT_RECORD = "samara:record";
 /** Table of capabilities: slot 0 is `tick`; capability c, method m is slot `c - FIRST_HANDLE + 1 + m`. */
