@@ -20,7 +20,7 @@ import { Activations } from "./proxy/activation.ts";
 import { EdgeLinker, type ProxyKernel } from "./proxy/link.ts";
 import { bridge, makeBridge, makeDeepProbe, makeProbe, makeTrap } from "./proxy/modules.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
-import { ModuleCache } from "./wasm/cache.ts";
+import { ModuleCache, type CompiledModule } from "./wasm/cache.ts";
 import { AdmissionError } from "./wasm/errors.ts";
 import { ExchangeHeap, HeapError } from "../shared-heap/heap.ts";
 import {
@@ -35,6 +35,8 @@ import {
 } from "../shared-heap/layout.ts";
 
 const PAGE = 65536;
+/** How long a replacement waits for suspended calls, in milliseconds. */
+const DRAIN_MS = 1000;
 /** Providers whose objects are services of the host program. */
 const BUILT_IN = ["host", "kernel", SUPERVISOR];
 export interface KernelConfig {
@@ -151,10 +153,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       probeDeep: makeDeepProbe(),
       chain: (culprit) => this.chain(culprit),
       idle: () => this.#clock.idle(),
-      reinstantiate: (domain) => {
-        instantiate(this, domain, domain.module!, this.#tickEntry);
-        linker.rebind(domain);
-      },
+      reinstantiate: (domain) => instantiate(this, domain, domain.module!, this.#tickEntry),
       buried: (domain, { kind }) => this.#supervisor.buried(domain, kind),
     });
   }
@@ -168,16 +167,12 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   async load(entry: ResolvedDomain, bytes: Uint8Array): Promise<Domain> {
     const former = this.#byName.get(entry.name);
     if (former?.alive === true) throw new KernelError("link", `a domain named ${entry.name} is already running`);
-    const { admitted, module } = await this.#modules.get(bytes, policyOf(this.model, entry)).catch((error: unknown) => {
-      if (error instanceof AdmissionError) error.message = `${entry.name}: ${error.message}`;
-      throw error;
-    });
+    const { admitted, module } = await this.#admit(entry, bytes);
     const domain = new Domain(entry, this.#takeId(), this.#nextGeneration++);
     domain.admitted = admitted;
     domain.module = module;
     try {
       instantiate(this, domain, module, this.#tickEntry);
-      checkExports(this.model, domain);
     } catch (error) {
       this.#byId[domain.id] = null;
       throw error;
@@ -189,6 +184,35 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     this.#byId[domain.id] = domain;
     this.#byName.set(domain.name, domain);
     return domain;
+  }
+
+  /** Admits and compiles a module for one domain. @throws AdmissionError, KernelError (link) */
+  async #admit(entry: ResolvedDomain, bytes: Uint8Array): Promise<CompiledModule> {
+    const compiled = await this.#modules.get(bytes, policyOf(this.model, entry)).catch((error: unknown) => {
+      if (error instanceof AdmissionError) error.message = `${entry.name}: ${error.message}`;
+      throw error;
+    });
+    checkExports(this.model, entry, compiled.admitted);
+    return compiled;
+  }
+
+  /**
+   * Puts a new build in the place of a domain's while its clients go on; see `Lives.replace`. Waits until no call is
+   * under way in it; one that lasts longer than DRAIN_MS ends with a fault.
+   * @returns whether state was handed over
+   * @throws AdmissionError, KernelError (link, instantiate): the old version goes on; (start)
+   */
+  async replace(domain: Domain, bytes: Uint8Array): Promise<boolean> {
+    const next = await this.#admit(domain.entry, bytes);
+    const until = this.#host.now() + DRAIN_MS;
+    do {
+      await new Promise<void>((resolve) => void this.#host.after(0, resolve));
+      if (domain.activation !== null && this.#host.now() >= until)
+        this.kill(domain, "replaced while a call was suspended in it");
+    } while (domain.activation !== null || this.ledger[CORE_DEPTH >> 2] !== 0);
+    if (this.#byName.get(domain.name) !== domain) throw new KernelError("link", `${domain.name} was loaded anew`);
+    this.#supervisor.forget(domain);
+    return this.#lives.replace(domain, next);
   }
 
   /** First code of a domain. @throws KernelError (start) */

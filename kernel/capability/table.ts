@@ -81,6 +81,14 @@ export class CapabilityTable {
     return capability;
   }
 
+  /** Takes a capability over from the table of a former instance, under its number. `replace` must follow. */
+  adopt(capability: Capability): void {
+    const slot = capability.number - FIRST_HANDLE + 1;
+    this.#taken.fill(1, slot, slot + capability.methods);
+    this.#byNumber.set(capability.number, capability);
+    this.#byTarget.set(key(capability), capability);
+  }
+
   /** Puts other proxies in the place of those that the capability has. */
   replace(capability: Capability, proxies: readonly Function[], entries: readonly Function[]): void {
     capability.proxies = proxies;

@@ -19,6 +19,8 @@ import {
   IMPORT_LEDGER,
 } from "../wasm/intrinsics.ts";
 import { DOMAIN_SHIFT, DOMAINS, GENERATION_BITS, OWNER_HOST } from "../../shared-heap/layout.ts";
+import type { ResolvedDomain } from "../manifest/manifest.ts";
+import type { Admitted } from "../wasm/policy.ts";
 import { Domain } from "./domain.ts";
 import { importObject, type ImportKernel } from "./imports.ts";
 
@@ -46,11 +48,11 @@ export function instantiate(kernel: InstanceKernel, domain: Domain, module: WebA
   domain.capabilities = new CapabilityTable(instance.exports[EXPORT_CAPS] as WebAssembly.Table, tick);
 }
 
-/** @throws KernelError (link) when the domain does not serve what its descriptor says, naming export and reason */
-export function checkExports(model: Model, domain: Domain): void {
-  for (const { interface: name } of domain.entry.provides) {
-    const missing = missingExport(domain, model.interfaces[name]!);
-    if (missing !== null) throw new KernelError("link", `${domain.name} provides ${name}, but ${missing}`);
+/** @throws KernelError (link) when the module does not serve what its descriptor says, naming export and reason */
+export function checkExports(model: Model, entry: ResolvedDomain, admitted: Admitted): void {
+  for (const { interface: name } of entry.provides) {
+    const missing = missingExport(admitted, model.interfaces[name]!);
+    if (missing !== null) throw new KernelError("link", `${entry.name} provides ${name}, but ${missing}`);
   }
 }
 

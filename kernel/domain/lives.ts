@@ -11,7 +11,11 @@ import type { Host } from "../host/host.ts";
 import { KernelError } from "../errors.ts";
 import type { Activations } from "../proxy/activation.ts";
 import type { EdgeLinker } from "../proxy/link.ts";
+import { I32 } from "../interface/model.ts";
+import type { CapabilityTable } from "../capability/table.ts";
+import type { CompiledModule } from "../wasm/cache.ts";
 import { EXPORT_RESET } from "../wasm/intrinsics.ts";
+import type { Admitted } from "../wasm/policy.ts";
 import type { ExchangeHeap } from "../../shared-heap/heap.ts";
 import {
   CORE_DEPTH,
@@ -26,6 +30,11 @@ import {
 import type { Blame, Domain } from "./domain.ts";
 import { classify, makeReport, type FaultReport } from "./fault.ts";
 
+/** Bytes that a domain may hand over; the rest of its state lies in the exchange heap, and stays there. */
+const MAX_STATE = 64 << 20;
+
+type InstanceFields = Pick<Domain, "admitted" | "module" | "memory" | "exports" | "capabilities">;
+
 export interface LifeKernel {
   readonly ledger: Int32Array;
   readonly heap: ExchangeHeap;
@@ -39,7 +48,7 @@ export interface LifeKernel {
   chain(culprit?: Domain): string[];
   /** Control is in the host: its time is nobody's. */
   idle(): void;
-  /** A new instance of the domain's module, when the old one cannot be put back to its first state. */
+  /** A new instance of the domain's module: memory, exports and an empty capability table. */
   reinstantiate(domain: Domain): void;
   /** Called after each burial. True: the domain shall live again at once. */
   buried(domain: Domain, report: FaultReport): boolean;
@@ -87,11 +96,13 @@ export class Lives {
     this.#room(domain);
     if (!this.#bury(domain)) throw new KernelError("start", `${domain.name} is still on a stack`);
     domain.restartAsked = false;
-    if (domain.exports === null) this.#kernel.reinstantiate(domain);
-    else reset(domain);
-    this.bear(domain);
-    this.init(domain);
-    this.start(domain);
+    domain.args.top = domain.args.end = 0;
+    if (domain.exports !== null) reset(domain);
+    else {
+      this.#kernel.reinstantiate(domain);
+      this.#kernel.linker.rebind(domain);
+    }
+    this.#begin(domain, null);
   }
 
   /**
@@ -106,6 +117,93 @@ export class Lives {
     if (!this.#bury(domain)) return false;
     this.revive(domain);
     return true;
+  }
+
+  /**
+   * Puts a new build in the place of the running one; its clients' capabilities lead to it from then on. When both
+   * versions export the hand-over functions, what the domain owns and holds stays, and its state is carried over.
+   * Precondition: no frame and no thread of the domain, depth 0.
+   * @returns whether state was handed over
+   * @throws KernelError (instantiate): nothing has changed; (start): the new version died in its first code, and the
+   *   former one runs again from its first state
+   */
+  replace(domain: Domain, next: CompiledModule): boolean {
+    const former = instanceOf(domain);
+    Object.assign(domain, { admitted: next.admitted, module: next.module });
+    try {
+      this.#kernel.reinstantiate(domain);
+    } catch (error) {
+      Object.assign(domain, former);
+      throw error;
+    }
+    const fresh = instanceOf(domain);
+    Object.assign(domain, former);
+    const state = takesOver(next.admitted) ? this.#save(domain) : null;
+    if (domain.state === "dying" && !this.#bury(domain)) throw new KernelError("start", `${domain.name} is on a stack`);
+    this.#retire(domain, state !== null);
+    Object.assign(domain, fresh);
+    this.#adopt(domain, state === null ? null : former.capabilities);
+    try {
+      this.#begin(domain, state);
+    } catch (error) {
+      this.#rollBack(domain, former, error);
+    }
+    return state !== null;
+  }
+
+  /** Ends the running version without a fault. */
+  #retire(domain: Domain, keepsAll: boolean): void {
+    const { heap, ledger, linker } = this.#kernel;
+    ledger[recordWord(domain, DOMAIN_ALIVE)] = 0;
+    domain.state = "dead";
+    if (keepsAll) return;
+    linker.dropAll(domain);
+    linker.severMinted(domain);
+    heap.reclaim(domain.id);
+  }
+
+  #adopt(domain: Domain, held: CapabilityTable | null): void {
+    domain.args.top = domain.args.end = 0;
+    if (held !== null) this.#kernel.linker.rehold(domain, held);
+    this.#kernel.linker.rebind(domain);
+  }
+
+  #begin(domain: Domain, state: Uint8Array | null): void {
+    this.bear(domain);
+    this.init(domain);
+    if (state !== null) this.#restore(domain, state);
+    this.start(domain);
+  }
+
+  #rollBack(domain: Domain, former: InstanceFields, error: unknown): never {
+    if (!(error instanceof KernelError) || !this.#bury(domain)) throw error;
+    this.#kernel.linker.dropAll(domain);
+    Object.assign(domain, former, { exports: null });
+    this.revive(domain);
+    throw new KernelError("start", `${error.message}; the former version runs again, from its first state`);
+  }
+
+  /** What the domain wants its next version to have, or null. Its own death in doing so is a fault like any. */
+  #save(domain: Domain): Uint8Array | null {
+    if (!domain.alive || domain.memory === null) return null;
+    const start = this.#ask(domain, "samara_save");
+    const length = this.#ask(domain, "samara_save_size");
+    if (!domain.alive || start === 0 || length === 0) return null;
+    const { buffer } = domain.memory;
+    if (start + length > buffer.byteLength || length > MAX_STATE) {
+      this.condemn(domain, { kind: "rule", message: "samara_save: the state is not inside its memory, or too large" });
+      return null;
+    }
+    return new Uint8Array(buffer, start, length).slice();
+  }
+
+  #restore(domain: Domain, state: Uint8Array): void {
+    const at = this.#ask(domain, "samara_restore", state.length);
+    const room = domain.memory?.buffer.byteLength ?? 0;
+    if (domain.alive && at + state.length > room)
+      this.condemn(domain, { kind: "rule", message: "samara_restore: the region is not inside its memory" });
+    if (domain.alive) new Uint8Array(domain.memory!.buffer).set(state, at);
+    this.#runExport(domain, "samara_restored");
   }
 
   // ── death ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,19 +329,21 @@ export class Lives {
 
   /** Asks the domain where proxies may put text and bytes; a lie is its own fault. */
   #locateArguments(domain: Domain): void {
-    const answer = (name: string): number => {
-      const f = domain.function(name, { params: [], results: [0x7f] });
-      let value = 0;
-      if (f !== null && domain.alive) this.run(domain, () => (value = f() >>> 0));
-      return value;
-    };
-    const start = (answer("samara_args") + 7) & ~7;
-    const end = start + answer("samara_args_size");
+    const start = (this.#ask(domain, "samara_args") + 7) & ~7;
+    const end = start + this.#ask(domain, "samara_args_size");
     if (domain.memory === null || !domain.alive) return;
     if (start < 0 || end > domain.memory.buffer.byteLength || end > 0x7fffffff)
       return this.condemn(domain, { kind: "rule", message: "samara_args: the region is not inside its memory" });
     domain.args.top = start;
     domain.args.end = end;
+  }
+
+  /** The answer of an export that takes numbers and returns one; 0 when there is none, or the domain is dead. */
+  #ask(domain: Domain, name: string, ...args: number[]): number {
+    const f = domain.function(name, { params: args.map(() => I32), results: [I32] });
+    let value = 0;
+    if (f !== null && domain.alive) this.run(domain, () => (value = f(...args) >>> 0));
+    return value;
   }
 
   #room(domain: Domain): void {
@@ -254,6 +354,16 @@ export class Lives {
       throw new KernelError("limit", `no room is left on the stack to restart ${domain.name}`);
     }
   }
+}
+
+/** What belongs to one instance of a domain. */
+function instanceOf({ admitted, module, memory, exports, capabilities }: Domain): InstanceFields {
+  return { admitted, module, memory, exports, capabilities };
+}
+
+/** Whether a version can take state over. */
+function takesOver(next: Admitted): boolean {
+  return next.exports.has("samara_restore") && next.exports.has("samara_restored");
 }
 
 /** Puts a resettable instance back to its first state. */

@@ -4,8 +4,8 @@
  * Invariant: a proxy is bound to one instance (id and generation) on each side; when either is gone it answers "dead"
  * or throws into a frame that is being unwound, and never reaches another instance.
  */
-import type { Capability, Target } from "../capability/table.ts";
-import type { Domain } from "../domain/domain.ts";
+import type { Capability, CapabilityTable, Target } from "../capability/table.ts";
+import { sameSignature, type Domain } from "../domain/domain.ts";
 import { KernelError } from "../errors.ts";
 import {
   clientSignature,
@@ -15,6 +15,7 @@ import {
   type Interface,
   type Model,
 } from "../interface/model.ts";
+import type { Admitted } from "../wasm/policy.ts";
 import { EDGES, MAX_EDGES } from "../../shared-heap/layout.ts";
 import { generateProxy, PROXY_SCOPE, type Ablation } from "./generate.ts";
 import type { Activations, AsyncEdge } from "./activation.ts";
@@ -134,6 +135,23 @@ export class EdgeLinker {
       const proxies = capability.proxies.map((_, i) =>
         this.#compile(holder, callee, capability, i, capability.counters[i]!),
       );
+      this.#install(holder, capability, proxies);
+    }
+  }
+
+  /** After a domain got a new instance: what the former one held, under the same numbers. */
+  rehold(holder: Domain, former: CapabilityTable): void {
+    for (const capability of Array.from(former.all())) {
+      const callee = this.#kernel.instance(capability.domain, capability.generation);
+      const { counters } = capability;
+      const known = former.find(capability) === capability;
+      const proxies = capability.proxies.map((_, i) =>
+        callee === null || !known
+          ? (): number => RpcFault.dead
+          : this.#compile(holder, callee, capability, i, counters[i]!),
+      );
+      holder.capabilities!.adopt(capability);
+      if (!known) holder.capabilities!.sever(capability);
       this.#install(holder, capability, proxies);
     }
   }
@@ -285,12 +303,13 @@ function bridgeEntries(interface_: Interface): BridgeEntry[] {
   });
 }
 
-/** What a domain must export to serve an interface; null when it does, else the reason. */
-export function missingExport(domain: Domain, interface_: Interface): string | null {
+/** What a module must export to serve an interface; null when it does, else the reason. */
+export function missingExport({ exports }: Admitted, interface_: Interface): string | null {
   for (const method of interface_.methods) {
     const name = exportName(interface_, method);
-    if (domain.function(name, serverSignature(method)) !== null) continue;
-    const other = [...(domain.admitted?.exports.keys() ?? [])].find(
+    const declared = exports.get(name);
+    if (declared !== undefined && sameSignature(declared, serverSignature(method))) continue;
+    const other = [...exports.keys()].find(
       (e) => e.startsWith(`${interface_.name}$`) && e.endsWith(`$${method.name}`) && e !== name,
     );
     if (other !== undefined)
@@ -298,9 +317,9 @@ export function missingExport(domain: Domain, interface_: Interface): string | n
         `was built against another version of ${interface_.name}: it exports ${other}, ` +
         `this system has ${name}; rebuild it`
       );
-    return domain.admitted?.exports.has(name) === true
-      ? `exports ${name} with another signature than the interface has`
-      : `does not export ${name}`;
+    return declared === undefined
+      ? `does not export ${name}`
+      : `exports ${name} with another signature than the interface has`;
   }
   return null;
 }

@@ -161,6 +161,16 @@ export class System {
     return this.kernel.restart(this.kernel.domain(name), why);
   }
 
+  /**
+   * Puts a new build in the place of a running domain's; see `Kernel.replace`.
+   * @throws AdmissionError, KernelError: the old version goes on, or runs again from its first state
+   */
+  async replace(name: string, image: DomainImage): Promise<boolean> {
+    const handedOver = await this.kernel.replace(this.kernel.domain(name), image.bytes);
+    if (image.sourceMap !== undefined) this.#symbols.add(name, image.sourceMap);
+    return handedOver;
+  }
+
   /** Ends every domain, last started first, and the watchdog. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
