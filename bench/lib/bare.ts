@@ -9,6 +9,7 @@ import {
   EXPORT_CAPS,
   EXPORT_OWNER,
   EXPORT_RECORD,
+  EXPORT_RESET,
   IMPORT_HEAP,
   IMPORT_KERNEL,
   IMPORT_LEDGER,
@@ -69,6 +70,7 @@ export class Bare {
     // Lowered imports are dead slots: any function may fill them.
     for (const { module, name } of admitted.imports) (imports[module] ??= {})[name] = () => 0;
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(admitted.bytes), imports);
+    (exports[EXPORT_RESET] as () => void)();
     (exports[EXPORT_OWNER] as WebAssembly.Global).value = owner << GENERATION_BITS;
     (exports[EXPORT_RECORD] as WebAssembly.Global).value = DOMAINS + (owner << DOMAIN_SHIFT);
     this.heap.setLimits(owner, 0xffffffff, 0xffffffff);

@@ -1,5 +1,5 @@
 /**
- * From an admitted module to an instance that no code of its own has run in yet.
+ * From an admitted module to an instance in its first state, in which no code of its own has run yet.
  *
  * Invariant: owner and record are set before the instance is reachable by anybody, and its capability table holds the
  * tick and nothing else.
@@ -14,6 +14,7 @@ import {
   EXPORT_CAPS,
   EXPORT_OWNER,
   EXPORT_RECORD,
+  EXPORT_RESET,
   IMPORT_HEAP,
   IMPORT_KERNEL,
   IMPORT_LEDGER,
@@ -39,8 +40,10 @@ export function instantiate(kernel: InstanceKernel, domain: Domain, module: WebA
     imports.env = { ...imports.env, memory: domain.memory ?? EMPTY_MEMORY };
     imports[IMPORT_KERNEL] = { [IMPORT_HEAP]: kernel.heapMemory, [IMPORT_LEDGER]: kernel.ledgerMemory };
     instance = new WebAssembly.Instance(module, imports);
+    (instance.exports[EXPORT_RESET] as () => void)();
   } catch (error) {
-    throw new KernelError("instantiate", `${domain.name}: ${(error as Error).message}`, { cause: error });
+    const what = error instanceof WebAssembly.RuntimeError ? "a data or element segment does not fit: " : "";
+    throw new KernelError("instantiate", `${domain.name}: ${what}${(error as Error).message}`, { cause: error });
   }
   domain.exports = instance.exports;
   (instance.exports[EXPORT_OWNER] as WebAssembly.Global).value = domain.id << GENERATION_BITS;

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { grants, OPTIONS, policy, wat, World } from "../../test/wasm/harness.ts";
 import { admit, translateOffset } from "./admit.ts";
 import { AdmissionError, type AdmissionCode } from "./errors.ts";
-import { CAP_TABLE_SIZE, EXPORT_CAPS, EXPORT_OWNER, EXPORT_RECORD } from "./intrinsics.ts";
+import { CAP_TABLE_SIZE, EXPORT_CAPS, EXPORT_OWNER, EXPORT_RECORD, EXPORT_RESET } from "./intrinsics.ts";
 import { importKey, type Policy } from "./policy.ts";
 import { Writer } from "./writer.ts";
 
@@ -195,6 +195,7 @@ describe("admitted", () => {
     ]);
     expect(WebAssembly.Module.exports(module).map((e) => `${e.name}:${e.kind}`)).toEqual([
       "f:function",
+      `${EXPORT_RESET}:function`,
       `${EXPORT_OWNER}:global`,
       `${EXPORT_RECORD}:global`,
       `${EXPORT_CAPS}:table`,

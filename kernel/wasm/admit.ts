@@ -15,6 +15,7 @@ import {
   EXPORT_CAPS,
   EXPORT_OWNER,
   EXPORT_RECORD,
+  EXPORT_RESET,
   IMPORT_HEAP,
   IMPORT_KERNEL,
   IMPORT_LEDGER,
@@ -24,6 +25,7 @@ import { BodyLowerer } from "./lower.ts";
 import { parseModule, Section, SECTION_ORDER, type Module } from "./module.ts";
 import { Op } from "./opcodes.ts";
 import type { Admitted, LowerOptions, Policy } from "./policy.ts";
+import { dataCount, dataSection } from "./reset.ts";
 import { scanBodies } from "./scan.ts";
 import { classifyImports, refuseEscapes } from "./targets.ts";
 import { Writer } from "./writer.ts";
@@ -59,6 +61,7 @@ export function admit(bytes: Uint8Array, policy: Policy, options: LowerOptions):
   return {
     bytes: lowered,
     memory,
+    resettable: scan.resettable,
     exports: new Map([...m.exports].map(([name, index]) => [name, m.types[m.functions[index]!]!])),
     imports: m.imports.map(({ module, name }, i) => ({ module, name, lowered: targets[i]!.kind !== "kernel" })),
     offsets: context.offsets.finish(),
@@ -119,11 +122,11 @@ function assemble(
         for (let i = 0; i < 2; i++) w.u8(I32).u8(1).bytes(i32(0)).u8(Op.end);
       }),
     [Section.export]: () => section(out, Section.export, exportSection(context)),
+    [Section.dataCount]: () => section(out, Section.dataCount, new Writer(16).u32(dataCount(m))),
+    [Section.data]: () => section(out, Section.data, dataSection(m)),
     [Section.code]: () => {
-      const count = m.bodies.length / 2 + addedFunctions.length;
-      if (count === 0) return;
       section(out, Section.custom, hintSection(context));
-      const counter = u32(count);
+      const counter = u32(m.bodies.length / 2 + addedFunctions.length);
       out
         .u8(Section.code)
         .u32(counter.length + code.length)
@@ -150,7 +153,7 @@ function section(out: Writer, id: number, contents: Writer): void {
 function extend(out: Writer, m: Module, id: number, more: number, write: (w: Writer) => void): void {
   const original = m.sections.get(id);
   const count = (original?.count ?? 0) + more;
-  if (count === 0 && id !== Section.dataCount) return;
+  if (count === 0) return;
   const contents = new Writer(256).u32(count);
   if (original !== undefined) contents.range(m.bytes, original.start, original.end);
   write(contents);
@@ -182,9 +185,10 @@ function hintSection({ hintedFunctions, hints }: LowerContext): Writer {
 }
 
 /** Functions only, and the three things that the kernel sets. */
-function exportSection({ m, owner, record, caps }: LowerContext): Writer {
-  const w = new Writer(256).u32(m.exports.size + 3);
+function exportSection({ m, reset, owner, record, caps }: LowerContext): Writer {
+  const w = new Writer(256).u32(m.exports.size + 4);
   for (const [name, index] of m.exports) w.name(name).u8(KIND.function).u32(index);
+  w.name(EXPORT_RESET).u8(KIND.function).u32(reset);
   w.name(EXPORT_OWNER).u8(KIND.global).u32(owner);
   w.name(EXPORT_RECORD).u8(KIND.global).u32(record);
   w.name(EXPORT_CAPS).u8(KIND.table).u32(caps);

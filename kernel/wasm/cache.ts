@@ -9,7 +9,7 @@ import { admit } from "./admit.ts";
 import type { Admitted, LowerOptions, Policy } from "./policy.ts";
 
 /** Bumped whenever admission or lowering changes what it produces. */
-const LOADER_VERSION = 2;
+const LOADER_VERSION = 3;
 
 export interface CompiledModule {
   readonly admitted: Admitted;

@@ -12,6 +12,7 @@ import type { Module } from "./module.ts";
 import { Bulk, Op } from "./opcodes.ts";
 import { OffsetMap } from "./offsets.ts";
 import type { LowerOptions, LowerStats } from "./policy.ts";
+import { resetBody } from "./reset.ts";
 import type { Scan } from "./scan.ts";
 import type { Target } from "./targets.ts";
 import { Writer } from "./writer.ts";
@@ -23,7 +24,7 @@ export interface AddedFunction {
   readonly type: number;
   /** Number of i32 locals. */
   readonly locals: number;
-  readonly body: Code;
+  readonly body: ArrayLike<number>;
 }
 
 export class LowerContext {
@@ -38,6 +39,8 @@ export class LowerContext {
   readonly owner: number;
   readonly record: number;
   readonly caps: number;
+  /** Index of the function `samara:reset`. */
+  readonly reset: number;
   /** `if (epoch) call tick`; empty when ticks are off. */
   readonly tick: Code;
   readonly addedTypes: Signature[] = [];
@@ -67,6 +70,7 @@ export class LowerContext {
     this.owner = m.globals;
     this.record = m.globals + 1;
     this.caps = m.tables.length;
+    this.reset = this.#add("reset", () => ({ params: [], results: [], locals: 0, body: resetBody(m) }));
     // The indirect call has a function of its own: code at each loop head stays short, for the compiler's sake.
     this.tick = this.ticking ? when(ledger(i32(0), CORE_EPOCH), call(this.#add("tick", () => this.#callTick()))) : [];
   }
@@ -116,7 +120,7 @@ export class LowerContext {
     return { params: [], results: [], locals: 0, body };
   }
 
-  #add(key: string, make: () => HelperCode): number {
+  #add(key: string, make: () => Signature & Omit<AddedFunction, "type">): number {
     let index = this.#functions.get(key);
     if (index === undefined) {
       const { params, results, locals, body } = make();

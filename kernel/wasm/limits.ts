@@ -17,6 +17,8 @@ export const MAX_RESULTS = 32;
 export const MAX_IMPORTS = 10_000;
 export const MAX_FUNCTIONS = 65_536;
 export const MAX_GLOBALS = 10_000;
+/** Bytes of one constant expression: it becomes code, and what it holds on the stack at once is bounded. */
+export const MAX_CONSTANT_BYTES = 1_000;
 export const MAX_EXPORTS = 65_536;
 export const MAX_NAME_BYTES = 10_000;
 export const MAX_TABLES = 16;

@@ -10,6 +10,7 @@ import { AdmissionError } from "./errors.ts";
 import { RESERVED_PREFIX } from "./intrinsics.ts";
 import {
   MAX_BODY_BYTES,
+  MAX_CONSTANT_BYTES,
   MAX_ELEMENT_ENTRIES,
   MAX_EXPORTS,
   MAX_FUNCTIONS,
@@ -74,6 +75,10 @@ export interface Module {
   /** Element type of each table. */
   readonly tables: number[];
   globals: number;
+  /** Mutable globals, each with its initial value: a constant expression without its `end`. */
+  readonly mutable: (Range & { readonly index: number })[];
+  /** Bytes of each data segment, and where an active one is to lie: a constant expression without its `end`. */
+  readonly segments: (Range & { readonly offset: Range | null })[];
   readonly exports: Map<string, number>;
   /** Start and end of each body, in pairs, without its size. */
   bodies: Uint32Array;
@@ -99,6 +104,8 @@ export function parseModule(bytes: Uint8Array): Module {
     memory: null,
     tables: [],
     globals: 0,
+    mutable: [],
+    segments: [],
     exports: new Map(),
     bodies: new Uint32Array(0),
     names: null,
@@ -234,19 +241,23 @@ function parseMemories(m: Module, r: Reader, count: number): void {
 }
 
 function parseGlobals(m: Module, r: Reader, count: number): void {
-  for (let n = count; n > 0; n--) {
+  for (let index = 0; index < count; index++) {
     r.valueType();
-    if (r.u8() > 1) r.fail("import-kind", "a global is const or var, and not shared", r.pos - 1);
-    constantExpression(m, r);
+    const mutable = r.u8();
+    if (mutable > 1) r.fail("import-kind", "a global is const or var, and not shared", r.pos - 1);
+    const { start, end } = constantExpression(m, r);
+    if (mutable === 1) m.mutable.push({ index, start, end });
   }
   m.globals = count;
 }
 
-/** Reads a constant expression; V8 checks its types later. */
-function constantExpression(m: Module, r: Reader): void {
+/** Reads a constant expression; V8 checks its types later. Its `end` is not in the range. */
+function constantExpression(m: Module, r: Reader): Range {
+  const start = r.pos;
   for (;;) {
     const op = r.next();
-    if (op === Op.end) return;
+    if (op === Op.end) return { start, end: r.start };
+    if (r.pos - start > MAX_CONSTANT_BYTES) r.fail("too-large", "a constant expression that never ends", start);
     if (op === Op.refFunc) noteEscape(m, r.a, r.start, false);
     else if (op >= Op.block && op <= Op.returnCallIndirect) r.fail("invalid", "not a constant expression", r.start);
   }
@@ -318,7 +329,9 @@ function parseData(m: Module, r: Reader, count: number): void {
     const flags = r.u32();
     if (flags > 2) r.fail("malformed", `data segment of kind ${flags}`, at);
     if (flags === 2) r.memoryIndex();
-    if (flags !== 1) constantExpression(m, r);
-    r.skip(r.u32());
+    const offset = flags === 1 ? null : constantExpression(m, r);
+    const size = r.u32();
+    r.skip(size);
+    m.segments.push({ offset, start: r.pos - size, end: r.pos });
   }
 }

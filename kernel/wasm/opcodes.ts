@@ -52,6 +52,8 @@ export const Op = {
   localSet: 0x21,
   localTee: 0x22,
   globalGet: 0x23,
+  globalSet: 0x24,
+  tableSet: 0x26,
   i32Load: 0x28,
   i32Store: 0x36,
   i32Const: 0x41,

@@ -44,8 +44,8 @@ export interface Admitted {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Memory 0 to create, in pages; null when the module has none (a zero-page memory is imported then). */
   readonly memory: { readonly initial: number; readonly maximum: number } | null;
-  /** Whether `samara:reset` on zeroed memory brings back all of an instance's first state. */
-  readonly resettable?: boolean;
+  /** Whether `samara:reset` on zeroed memory brings back an instance's first state: no table or segment changes. */
+  readonly resettable: boolean;
   /** Exported functions by name. */
   readonly exports: ReadonlyMap<string, Signature>;
   /** Function imports in order; `lowered` ones are dead slots that any function may fill. */

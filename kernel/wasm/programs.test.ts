@@ -14,6 +14,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { OPTIONS, OTHER, outcome, policy, World } from "../../test/wasm/harness.ts";
 import { admit } from "./admit.ts";
 import { AdmissionError } from "./errors.ts";
+import { EXPORT_RESET } from "./intrinsics.ts";
 import { parseModule } from "./module.ts";
 import { importKey, type Policy } from "./policy.ts";
 
@@ -49,6 +50,7 @@ async function lowering<T>(run: () => Promise<T>): Promise<{ result: T; lowered:
     const samara = { heap: world.heap, ledger: world.ledger };
     const all = { ...imports, env: { ...imports["env"], memory }, samara };
     const instance = await instantiate(await compile(admitted.bytes), all);
+    (instance.exports[EXPORT_RESET] as () => void)();
     return { exports: { ...instance.exports, ...keptInside(bytes, memory) } as WebAssembly.Exports };
   };
   WebAssembly.compile = async (source) => {

@@ -4,6 +4,7 @@
  * Invariant: after a scan every body consists of known opcodes only, ends where it should, and has a bounded
  * compile cost; `traits` says what lowering must touch, `impure` which functions may change the owner of an object.
  */
+import { isTable } from "./bulk.ts";
 import { AdmissionError } from "./errors.ts";
 import { MAX_COMPILE_WORK, MAX_LOCALS, MAX_NESTING } from "./limits.ts";
 import type { Module } from "./module.ts";
@@ -31,6 +32,8 @@ export interface Scan {
   readonly traits: Uint8Array;
   /** For each function, imports included: 1 when a call of it may change the owner of an object. */
   readonly impure: Uint8Array;
+  /** No code changes a table or drops a segment: all other state can be set back. */
+  readonly resettable: boolean;
 }
 
 /** Growing list of (caller, callee) pairs. */
@@ -61,7 +64,7 @@ export function scanBodies(m: Module, targets: readonly Target[]): Scan {
   const scanner = new BodyScanner(m, targets, impure);
   for (let i = 0; i < traits.length; i++) traits[i] = scanner.scan(i);
   if (traits.some((t) => (t & Trait.accesses) !== 0)) spread(scanner.calls, impure);
-  return { traits, impure };
+  return { traits, impure, resettable: scanner.resettable };
 }
 
 /** Marks every caller of an impure function, until nothing changes: each function and call is visited once. */
@@ -87,6 +90,7 @@ function spread(calls: Calls, impure: Uint8Array): void {
 
 class BodyScanner {
   readonly calls = new Calls();
+  resettable = true;
   readonly #m: Module;
   readonly #targets: readonly Target[];
   readonly #impure: Uint8Array;
@@ -118,7 +122,7 @@ class BodyScanner {
       const op = r.next();
       const pops = POPS[op]!;
       if (pops !== 0xff) this.#height += PUSHES[op]! - pops;
-      if (pops === 0xff || op === Op.refFunc) this.#special(r, op);
+      if (pops === 0xff || op === Op.refFunc || op === Op.tableSet) this.#special(r, op);
       if (this.#height < 0) this.#height = 0; // only in code that cannot be reached, or in an invalid module
     }
     if (r.pos !== r.end) r.fail("malformed", "code after the end of a function");
@@ -134,6 +138,9 @@ class BodyScanner {
         return;
       case Op.bulk:
         this.#bulk(r);
+        return;
+      case Op.tableSet:
+        this.resettable = false;
         return;
       case Op.refFunc:
         if (r.a < this.#targets.length) throw escapeError(this.#m, this.#targets, r.a, r.start, "used as a value");
@@ -175,6 +182,7 @@ class BodyScanner {
   }
 
   #bulk(r: Reader): void {
+    if (r.a === Bulk.dataDrop || (isTable(r.a) && r.a !== Bulk.tableSize)) this.resettable = false;
     if (r.a < Bulk.memoryInit || r.a === Bulk.dataDrop || r.a === Bulk.elemDrop) return;
     if (r.a === Bulk.tableSize) this.#height++;
     else {

@@ -12,7 +12,7 @@ import {
   OBJECT_TAG,
   OWNER_HOST,
 } from "#shared-heap/layout.ts";
-import { EXPORT_CAPS, EXPORT_OWNER, EXPORT_RECORD } from "#kernel/wasm/intrinsics.ts";
+import { EXPORT_CAPS, EXPORT_OWNER, EXPORT_RECORD, EXPORT_RESET } from "#kernel/wasm/intrinsics.ts";
 import type { Admitted } from "#kernel/wasm/policy.ts";
 import { Kind, ModuleBuilder } from "../support/wasm-builder/module.ts";
 import { METHODS, NEW_DEQUE, NEW_NODE, NEW_PLAIN, STORE } from "./policy.ts";
@@ -100,6 +100,7 @@ export class Runner {
       calls,
       () => {
         const { exports } = new WebAssembly.Instance(module, imports as WebAssembly.Imports);
+        (exports[EXPORT_RESET] as () => void)();
         (exports[EXPORT_OWNER] as WebAssembly.Global).value = ATTACKER << GENERATION_BITS;
         (exports[EXPORT_RECORD] as WebAssembly.Global).value = domain(ATTACKER);
         const table = exports[EXPORT_CAPS] as WebAssembly.Table;

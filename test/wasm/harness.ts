@@ -8,7 +8,13 @@
 import wabtInit from "wabt";
 import { I32, type Signature } from "../../kernel/interface/model.ts";
 import { admit } from "../../kernel/wasm/admit.ts";
-import { CAP_TABLE_SIZE, EXPORT_CAPS, EXPORT_OWNER, EXPORT_RECORD } from "../../kernel/wasm/intrinsics.ts";
+import {
+  CAP_TABLE_SIZE,
+  EXPORT_CAPS,
+  EXPORT_OWNER,
+  EXPORT_RECORD,
+  EXPORT_RESET,
+} from "../../kernel/wasm/intrinsics.ts";
 import { importKey, type Admitted, type LowerOptions, type Policy } from "../../kernel/wasm/policy.ts";
 import {
   CORE_EPOCH,
@@ -172,6 +178,7 @@ export class World {
     table["samara"] = { heap: this.heap, ledger: this.ledger };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(admitted.bytes), table as WebAssembly.Imports);
     const exports = instance.exports as Record<string, unknown> & Record<string, Call>;
+    exports[EXPORT_RESET]!();
     (exports[EXPORT_OWNER] as unknown as WebAssembly.Global).value = ME << 10;
     (exports[EXPORT_RECORD] as unknown as WebAssembly.Global).value = MY_RECORD;
     const caps = exports[EXPORT_CAPS] as unknown as WebAssembly.Table;
