@@ -5,11 +5,11 @@
  * instantiation by the specification, and their bytes lie in one passive segment behind all others, the image, which
  * no code of the domain can name. Invariant: on zeroed memory, reset brings back every mutable global of the module and
  * every byte of its active segments, in their order; owner and record stay. It runs no code of the domain and has no
- * tick: its length is bounded by the module's.
+ * tick: one bound on its code, and the module's size, keep it short.
  */
 import { i32 } from "./asm.ts";
 import { AdmissionError } from "./errors.ts";
-import { MAX_LOWERED_BODY_BYTES } from "./limits.ts";
+import { MAX_BODY_BYTES } from "./limits.ts";
 import type { Module } from "./module.ts";
 import { Bulk, Op } from "./opcodes.ts";
 import { Writer } from "./writer.ts";
@@ -33,9 +33,9 @@ export function resetBody({ bytes, mutable, segments }: Module): Uint8Array {
     source += end - start;
   }
   w.u8(Op.end);
-  if (w.length <= MAX_LOWERED_BODY_BYTES) return w.view();
-  const detail = `globals and data segments need ${w.length} bytes of code, at most ${MAX_LOWERED_BODY_BYTES} are allowed`;
-  throw new AdmissionError("too-large", detail);
+  if (w.length <= MAX_BODY_BYTES) return w.view();
+  const detail = `globals and data segments need ${w.length} bytes of code, at most ${MAX_BODY_BYTES} are allowed`;
+  throw new AdmissionError("too-large", detail, (segments[0] ?? mutable[0])!.start);
 }
 
 /** Number of data segments with the image. */
