@@ -18,6 +18,7 @@ const BENCHMARK: Record<BenchOptions["benchmark"], () => Promise<Benchmark>> = {
   crossing: async () => (await import("./crossing/crossing.ts")).measureCrossing,
   heap: async () => (await import("./heap/heap.ts")).measureHeap,
   load: async () => (await import("./load/load.ts")).measureLoad,
+  lifecycle: async () => (await import("./lifecycle/lifecycle.ts")).measureLifecycle,
 };
 
 /** What V8 is told for `--tier baseline`: Liftoff for Wasm, Sparkplug for JavaScript, nothing above. */

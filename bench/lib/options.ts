@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 export const ABLATIONS = ["alive", "owner", "type", "catch", "count", "epoch", "stack"] as const;
 export type AblationName = (typeof ABLATIONS)[number];
 
-export const BENCHMARKS = ["crossing", "heap", "load"] as const;
+export const BENCHMARKS = ["crossing", "heap", "load", "lifecycle"] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 /** What each benchmark can leave out: a loader without ownership checks is the case `unchecked` of `heap`. */
@@ -17,6 +17,7 @@ const CAN_ABLATE: Readonly<Record<BenchmarkName, readonly AblationName[]>> = {
   crossing: ABLATIONS,
   heap: ["epoch"],
   load: [],
+  lifecycle: [],
 };
 
 export interface BenchOptions {

@@ -29,7 +29,10 @@ export interface Node {
 export interface Killer { kill(): RpcResult<u32, Err>; }
 `;
 
-const node = (next: string | null) => (n: Names): string => `(module
+const node =
+  (next: string | null) =>
+  (n: Names): string =>
+    `(module
   (import "heap" "push" (func $push (param i32 i32) (result i32))) (import "heap" "pop" (func $pop (param i32) (result i32)))
   (import "heap" "put" (func $put (param i32 i32 i32))) (import "heap" "free" (func $free (param i32)))
   (import "heap" "store_i32" (func $store (param i32 i32 i32))) (import "heap" "load_i32" (func $load (param i32 i32) (result i32)))
@@ -82,8 +85,10 @@ const node = (next: string | null) => (n: Names): string => `(module
     (call $step)
     (call $free (call $pop (local.get $deque))) (call $step)
     (call $free (local.get $deque)) (call $step) (call $free (local.get $mine)) (call $step)
-    (local.get $item)))`
-  .replace("(local $mine i32)", next === null ? "(local $mine i32)" : "(local $mine i32) (local $left2 i32)");
+    (local.get $item)))`.replace(
+      "(local $mine i32)",
+      next === null ? "(local $mine i32)" : "(local $mine i32) (local $left2 i32)",
+    );
 
 type Answer = { ok: boolean; value: HostObject; fault?: string };
 interface Node {
@@ -125,7 +130,9 @@ test(`${CYCLES} deaths at random points, each followed by a new life`, { timeout
       ]),
     ),
     services: {
-      Killer: names.map((name) => ({ kill: () => (lab.system.kill(name, "in mid-call"), (inside = name), { ok: true, value: 0 }) })),
+      Killer: names.map((name) => ({
+        kill: () => (lab.system.kill(name, "in mid-call"), (inside = name), { ok: true, value: 0 }),
+      })),
     },
   });
   const { kernel } = lab.system;
@@ -147,7 +154,10 @@ test(`${CYCLES} deaths at random points, each followed by a new life`, { timeout
     if (answer.ok) lab.system.heap.free(answer.value.handle);
     expect(kernel.heap.check(), where).toEqual([]);
     expect(kernel.heap.live, where).toBe(live);
-    expect(lab.system.domains().map((d) => d.state), where).toEqual(names.map(() => "running"));
+    expect(
+      lab.system.domains().map((d) => d.state),
+      where,
+    ).toEqual(names.map(() => "running"));
   }
   const slope = (process.memoryUsage().rss - rss) / (CYCLES - WARM);
   const deaths = lab.system.domains().reduce((sum, d) => sum + d.faults, 0);

@@ -1,5 +1,5 @@
 /**
- * bench NAME [options]: measures; NAME is crossing, heap or load.
+ * bench NAME [options]: measures; NAME is crossing, heap, load or lifecycle.
  *
  *   --json           one JSON object on stdout and nothing else
  *   --samples FILE   raw samples
