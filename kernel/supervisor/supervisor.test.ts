@@ -65,6 +65,11 @@ describe("back-off", () => {
     expect(delays).toEqual([10, 20, 40, 50, 50]);
   });
 
+  test("without one every restart is immediate, however many there are", () => {
+    const { die } = setUp({ policy: "always", backoffMs: 0, limit: 1_000_000 });
+    expect(Array.from({ length: 3000 }, () => die()).every(Boolean)).toBe(true);
+  });
+
   test("after a quiet window it begins anew", () => {
     const { die, advance } = setUp({ policy: "always", withinMs: 1000 });
     expect([die(), die()]).toEqual([true, false]);

@@ -16,9 +16,12 @@ export interface SupervisorKernel {
   revive(domain: Domain): void;
 }
 
+/** More would be infinite, and zero times infinity no number. */
+const MAX_DOUBLINGS = 30;
+
 interface History {
   /** When it was restarted, oldest first, within the window. */
-  times: number[];
+  readonly times: number[];
   cancel: (() => void) | null;
 }
 
@@ -38,10 +41,11 @@ export class Supervisor {
     if (restart.policy === "on-fault" && kind === "killed") return false;
     const history = this.#historyOf(domain);
     const now = this.#kernel.now();
-    history.times = history.times.filter((time) => time > now - restart.withinMs);
+    while (history.times.length > 0 && history.times[0]! <= now - restart.withinMs) history.times.shift();
     const count = history.times.length;
     if (count >= restart.limit) return false;
-    const delay = count === 0 ? 0 : Math.min(restart.maxBackoffMs, restart.backoffMs * 2 ** (count - 1));
+    const delay =
+      count === 0 ? 0 : Math.min(restart.maxBackoffMs, restart.backoffMs * 2 ** Math.min(count - 1, MAX_DOUBLINGS));
     history.times.push(now + delay);
     if (delay === 0) return true;
     history.cancel = this.#kernel.after(delay, () => {
