@@ -130,7 +130,10 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     this.#supervisor = new Supervisor({
       now: config.host.now,
       after: config.host.after,
-      revive: (domain) => this.#lives.reviveAgain(domain),
+      revive: (domain) => {
+        domain.restartAsked = true;
+        this.#lives.reviveAgain(domain);
+      },
     });
     this.#lives = this.#makeLives();
     const tick = [{ signature: { params: [], results: [] } }];
@@ -351,7 +354,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   #takeId(): number {
     for (let id = FIRST_DOMAIN; id < MAX_DOMAINS; id++) {
       const former = this.#byId[id] ?? null;
-      if (former !== null && former.state !== "dead") continue;
+      if (former !== null && (former.state !== "dead" || former.reclaim !== null)) continue;
       if (former !== null && this.#byName.get(former.name) === former) continue;
       return id;
     }

@@ -39,7 +39,8 @@ function memoryText(pages: number): string {
   return `(module (memory ${pages}) (func (export "main") (local $at i32)
     (loop $page
       (i32.store (local.get $at) (i32.const 1))
-      (br_if $page (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 4096))) (i32.const ${pages * 65536}))))))`;
+      (local.set $at (i32.add (local.get $at) (i32.const 4096)))
+      (br_if $page (i32.lt_u (local.get $at) (i32.const ${pages * 65536}))))))`;
 }
 
 async function restartCases(

@@ -9,6 +9,7 @@ import type { Signature } from "../interface/model.ts";
 import type { ResolvedDomain } from "../manifest/manifest.ts";
 import type { Admitted } from "../wasm/policy.ts";
 import type { CapabilityTable } from "../capability/table.ts";
+import type { Reclaim } from "../../shared-heap/heap.ts";
 import type { Activation } from "../proxy/activation.ts";
 import type { FaultKind } from "./fault.ts";
 
@@ -41,6 +42,9 @@ export class Domain {
   incarnation = 0;
   /** Somebody wants it to live again once it is buried. */
   restartAsked = false;
+  /** Dead: what is left to free, and how much of its memory is zero already. */
+  reclaim: Reclaim | null = null;
+  wiped = 0;
   admitted: Admitted | null = null;
   module: WebAssembly.Module | null = null;
   memory: WebAssembly.Memory | null = null;

@@ -16,7 +16,7 @@ import type { CapabilityTable } from "../capability/table.ts";
 import type { CompiledModule } from "../wasm/cache.ts";
 import { EXPORT_RESET } from "../wasm/intrinsics.ts";
 import type { Admitted } from "../wasm/policy.ts";
-import type { ExchangeHeap } from "../../shared-heap/heap.ts";
+import type { ExchangeHeap, Reclaim } from "../../shared-heap/heap.ts";
 import {
   CORE_DEPTH,
   CORE_PENDING,
@@ -32,6 +32,10 @@ import { classify, makeReport, type FaultReport } from "./fault.ts";
 
 /** Bytes that a domain may hand over; the rest of its state lies in the exchange heap, and stays there. */
 const MAX_STATE = 64 << 20;
+
+/** Records to look at, and bytes to zero, before others get their turn: each takes a fraction of a millisecond. */
+const RECLAIM_STEP = 100_000;
+const WIPE_STEP = 4 << 20;
 
 type InstanceFields = Pick<Domain, "admitted" | "module" | "memory" | "exports" | "capabilities">;
 
@@ -139,7 +143,7 @@ export class Lives {
     const fresh = instanceOf(domain);
     Object.assign(domain, former);
     const state = takesOver(next.admitted) ? this.#save(domain) : null;
-    if (domain.state === "dying" && !this.#bury(domain)) throw new KernelError("start", `${domain.name} is on a stack`);
+    if (!domain.alive && !this.#bury(domain)) throw new KernelError("start", `${domain.name} is on a stack`);
     this.#retire(domain, state !== null);
     Object.assign(domain, fresh);
     this.#adopt(domain, state === null ? null : former.capabilities);
@@ -250,15 +254,13 @@ export class Lives {
     this.#kernel.ledger[CORE_PENDING >> 2] = 1;
   }
 
-  /** Buries one of the pending, and begins its next life where that was asked for. */
-  #layToRest(domain: Domain): boolean {
-    if (!this.#bury(domain)) return false;
-    if (domain.restartAsked) this.reviveAgain(domain);
-    return true;
-  }
-
-  /** Begins the next life of a domain, from the host. What it dies of in its first code is reported as any death. */
+  /**
+   * Begins the next life of a domain, from the host's own loop. What it dies of in its first code is reported as any
+   * death. A large memory is zeroed in steps, so that nobody else waits for it.
+   */
   reviveAgain(domain: Domain): void {
+    if (domain.state !== "dead" || !domain.restartAsked) return;
+    if (!wipe(domain, WIPE_STEP)) return this.#later(() => this.reviveAgain(domain));
     try {
       this.revive(domain);
     } catch (error) {
@@ -266,25 +268,60 @@ export class Lives {
     }
   }
 
-  /** @returns false while a frame or a suspended stack of the domain is left */
+  #later(call: () => void): void {
+    this.#kernel.host.after(0, call);
+  }
+
+  /** Buries one of the pending, step by step if there is much to free. @returns false while its stack is left */
+  #layToRest(domain: Domain): boolean {
+    if (!this.#leaveStack(domain)) return false;
+    this.#freeStep(domain);
+    return true;
+  }
+
+  #freeStep(domain: Domain): void {
+    const { reclaim } = domain;
+    if (reclaim === null) return;
+    if (reclaim.step(RECLAIM_STEP)) this.#finish(domain, reclaim);
+    else this.#later(() => this.#freeStep(domain));
+    if (domain.reclaim === null && domain.restartAsked) this.reviveAgain(domain);
+    this.settle();
+  }
+
+  /** Buries at once. @returns false while a frame or a suspended stack of the domain is left */
   #bury(domain: Domain): boolean {
+    if (!this.#leaveStack(domain)) return false;
+    const { reclaim } = domain;
+    if (reclaim === null) return true;
+    reclaim.step(Infinity);
+    this.#finish(domain, reclaim);
+    return true;
+  }
+
+  /** From dying to dead: nothing of it is on any stack, and it holds nothing. @returns false while that is not so */
+  #leaveStack(domain: Domain): boolean {
     if (domain.state !== "dying") return domain.state === "dead";
     if (domain.activation !== null) this.#kernel.activations.unwind(domain);
     if (domain.activation !== null || this.#onStack(domain)) return false;
-    const { heap, ledger, linker } = this.#kernel;
+    const { heap, linker } = this.#kernel;
     const resettable = domain.admitted!.resettable;
     if (resettable) linker.releaseHeld(domain);
     else linker.dropAll(domain);
     linker.severMinted(domain);
-    const freed = heap.reclaim(domain.id);
-    domain.state = "dead";
     if (!resettable) domain.exports = domain.memory = null;
-    ledger[recordWord(domain, DOMAIN_FAULTS)]!++;
+    domain.wiped = 0;
+    domain.reclaim = heap.beginReclaim(domain.id);
+    domain.state = "dead";
     this.#pending = this.#pending.filter((d) => d !== domain);
+    return true;
+  }
+
+  #finish(domain: Domain, freed: Reclaim): void {
+    domain.reclaim = null;
+    this.#kernel.ledger[recordWord(domain, DOMAIN_FAULTS)]!++;
     const report = makeReport(domain, freed, this.#kernel.host);
     this.report(report);
     if (this.#kernel.buried(domain, report)) domain.restartAsked = true;
-    return true;
   }
 
   #onStack(domain: Domain): boolean {
@@ -366,9 +403,19 @@ function takesOver(next: Admitted): boolean {
   return next.exports.has("samara_restore") && next.exports.has("samara_restored");
 }
 
+/** Zeroes the next bytes of a dead domain's memory. @returns whether all is zero */
+function wipe(domain: Domain, bytes: number): boolean {
+  if (domain.memory === null) return true;
+  const memory = new Uint8Array(domain.memory.buffer);
+  const end = Math.min(domain.wiped + bytes, memory.length);
+  memory.fill(0, domain.wiped, end);
+  domain.wiped = end;
+  return end === memory.length;
+}
+
 /** Puts a resettable instance back to its first state. */
 function reset(domain: Domain): void {
-  if (domain.memory !== null) new Uint8Array(domain.memory.buffer).fill(0);
+  wipe(domain, Infinity);
   (domain.exports![EXPORT_RESET] as () => void)();
 }
 

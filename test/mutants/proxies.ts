@@ -213,8 +213,8 @@ const LIFE: readonly Mutant[] = [
   {
     name: "restart-keeps-memory",
     file: LIVES,
-    find: "new Uint8Array(domain.memory.buffer).fill(0);",
-    replace: "domain.memory.buffer;",
+    find: "memory.fill(0, domain.wiped, end);",
+    replace: "",
     why: "a domain's next life sees what the former one wrote",
     killers: [RESTART],
     modes: "any",
