@@ -8,6 +8,7 @@ import type { Mutant } from "./mutant.ts";
 const ACCESS = "kernel/wasm/access.test.ts";
 const ADMIT = "kernel/wasm/admit.test.ts";
 const HELPERS = "kernel/wasm/helpers.test.ts";
+const RESET = "kernel/wasm/reset.test.ts";
 const TICK = "kernel/wasm/tick.test.ts";
 const CONTAINED = "test/hostile/contained.test.ts";
 const HANDMADE = "test/hostile/handmade.test.ts";
@@ -344,10 +345,50 @@ const CODE_OF_HELPERS: readonly Mutant[] = [
   },
 ];
 
+const FIRST_STATE: readonly Mutant[] = [
+  {
+    name: "reset-skips-global",
+    file: "kernel/wasm/reset.ts",
+    find: "of mutable) w.range",
+    replace: "of mutable.slice(1)) w.range",
+    why: "a domain begins its second life with a value of its first",
+    killers: [RESET],
+    modes: "any",
+  },
+  {
+    name: "reset-skips-segment",
+    file: "kernel/wasm/reset.ts",
+    find: "of segments) {",
+    replace: "of segments.slice(0, -1)) {",
+    why: "data of the module is missing",
+    killers: [RESET],
+    modes: "any",
+  },
+  {
+    name: "dropped-segment-readable",
+    file: "kernel/wasm/reset.ts",
+    find: "w.u32(0);",
+    replace: "w.u32(end - start).range(m.bytes, start, end);",
+    why: "a segment that instantiation has dropped can still be copied from",
+    killers: [RESET],
+    modes: "any",
+  },
+  {
+    name: "table-set-resettable",
+    file: "kernel/wasm/scan.ts",
+    find: "|| op === Op.tableSet) this.#special",
+    replace: ") this.#special",
+    why: "a domain begins its second life with a table that its first one changed",
+    killers: [RESET],
+    modes: "any",
+  },
+];
+
 export const LOADER_MUTANTS: readonly Mutant[] = [
   ...ACCESSES,
   ...FACTS,
   ...TICKS_AND_BULK,
   ...ADMITTED,
   ...CODE_OF_HELPERS,
+  ...FIRST_STATE,
 ];
