@@ -16,9 +16,10 @@ import type { Host } from "./host/host.ts";
 import type { Model } from "./interface/model.ts";
 import { SUPERVISOR, type ResolvedDomain } from "./manifest/manifest.ts";
 import type { Ablation } from "./proxy/generate.ts";
-import { Activations } from "./proxy/activation.ts";
 import { EdgeLinker, type ProxyKernel } from "./proxy/link.ts";
 import { bridge, makeBridge, makeDeepProbe, makeProbe, makeTrap } from "./proxy/modules.ts";
+import { Budget, type Budgets } from "./thread/budget.ts";
+import { Threads } from "./thread/threads.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { ModuleCache, type CompiledModule } from "./wasm/cache.ts";
 import { AdmissionError } from "./wasm/errors.ts";
@@ -45,6 +46,8 @@ export interface KernelConfig {
   readonly heapBytes: number;
   readonly objects: number;
   readonly host: Host;
+  /** What the process has left; several kernels may share it. Default: some thousands of each. */
+  readonly budgets?: Budgets;
   /** The crossing laboratory only. */
   readonly omit?: ReadonlySet<Ablation>;
   readonly elide?: boolean;
@@ -61,6 +64,7 @@ export interface DomainInfo {
   readonly faults: number;
   readonly bytes: number;
   readonly objects: number;
+  readonly threads: number;
   readonly memoryBytes: number;
 }
 
@@ -74,7 +78,8 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   readonly probe = makeProbe();
   readonly omit: ReadonlySet<Ablation>;
   readonly typeIds: ReadonlyMap<string, number>;
-  readonly activations: Activations;
+  readonly threads: Threads;
+  readonly budgets: Budgets;
   readonly linker: EdgeLinker;
   /** The embedding program, as caller and as provider of services. */
   readonly hostDomain: Domain;
@@ -103,9 +108,13 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       objects: config.objects,
     });
     this.typeIds = registerTypes(this.heap, config.model);
-    this.activations = new Activations({
+    this.budgets = config.budgets ?? { threads: new Budget(MAX_DOMAINS), memories: new Budget(MAX_DOMAINS) };
+    this.threads = new Threads({
       ledger: this.ledger,
       trap: this.trap,
+      host: config.host,
+      budget: this.budgets.threads,
+      fault: (domain, error) => this.fault(domain, error),
       discard: (handle, owner) => this.#discard(handle, owner),
       settle: () => this.settle(),
     });
@@ -145,13 +154,13 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   }
 
   #makeLives(): Lives {
-    const { ledger, heap, trap, linker, activations } = this;
+    const { ledger, heap, trap, linker, threads } = this;
     return new Lives({
       ledger,
       heap,
       trap,
       linker,
-      activations,
+      threads,
       host: this.#host,
       probeDeep: makeDeepProbe(),
       chain: (culprit) => this.chain(culprit),
@@ -210,9 +219,9 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     const until = this.#host.now() + DRAIN_MS;
     do {
       await new Promise<void>((resolve) => void this.#host.after(0, resolve));
-      if (domain.activation !== null && this.#host.now() >= until)
+      if (domain.threads.live.size > 0 && this.#host.now() >= until)
         this.kill(domain, "replaced while a call was suspended in it");
-    } while (domain.activation !== null || this.ledger[CORE_DEPTH >> 2] !== 0);
+    } while (domain.threads.live.size > 0 || this.ledger[CORE_DEPTH >> 2] !== 0);
     if (this.#byName.get(domain.name) !== domain) throw new KernelError("link", `${domain.name} was loaded anew`);
     this.#supervisor.forget(domain);
     return this.#lives.replace(domain, next);
@@ -264,6 +273,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       restarting: this.#supervisor.waiting(d),
       faults: this.ledger[recordWord(d, DOMAIN_FAULTS)]!,
       ...this.heap.charged(d.id),
+      threads: d.threads.live.size,
       memoryBytes: d.memory?.buffer.byteLength ?? 0,
     }));
   }
@@ -288,6 +298,15 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   implementation(domain: Domain, name: string): Function | null {
     if (domain === this.hostDomain) return this.#services.get(name) ?? null;
     return (domain.exports?.[name] as Function | undefined) ?? null;
+  }
+
+  /** A wait was refused that would never have ended. */
+  deadlock(ring: string): void {
+    queueMicrotask(() => this.#host.onDeadlock?.(ring));
+  }
+
+  now(): number {
+    return this.#host.now();
   }
 
   /** All who may hold capabilities. */

@@ -51,6 +51,7 @@ export function createKernel(): Kernel {
     host: {
       cpuMicros: () => process.cpuUsage().user,
       now: () => performance.now(),
+      turn: (call) => void setImmediate(call),
       after: (ms, call) => {
         const timer = setTimeout(call, ms);
         return () => clearTimeout(timer);
@@ -65,7 +66,7 @@ export function benchEntry(name: string): ResolvedDomain {
   return {
     name,
     domain: name,
-    limits: { memoryPages: 64, heapBytes: 1 << 20, heapObjects: 1024, sliceMs: 10_000 },
+    limits: { memoryPages: 64, heapBytes: 1 << 20, heapObjects: 1024, sliceMs: 10_000, threads: 1 },
     provides: [],
     uses: [{ name: "bench", interface: "Bench", provider: "nobody", object: "bench", self: 0 }],
   };

@@ -10,7 +10,8 @@ import type { ResolvedDomain } from "../manifest/manifest.ts";
 import type { Admitted } from "../wasm/policy.ts";
 import type { CapabilityTable } from "../capability/table.ts";
 import type { Reclaim } from "../../shared-heap/heap.ts";
-import type { Activation } from "../proxy/activation.ts";
+import { ArgumentRegion } from "../thread/arguments.ts";
+import { DomainThreads } from "../thread/thread.ts";
 import type { FaultKind } from "./fault.ts";
 
 export type DomainState = "loaded" | "running" | "dying" | "dead";
@@ -24,19 +25,14 @@ export interface Blame {
   readonly chain: readonly string[];
 }
 
-/** The region of a domain's memory that proxies put text and bytes into, used as a stack. */
-export interface ArgumentStack {
-  top: number;
-  end: number;
-}
-
 export class Domain {
   readonly name: string;
   readonly id: number;
   readonly generation: number;
   /** Its manifest entry: what it provides, what it was granted, its limits. */
   readonly entry: ResolvedDomain;
-  readonly args: ArgumentStack = { top: 0, end: 0 };
+  readonly args = new ArgumentRegion();
+  readonly threads: DomainThreads;
   state: DomainState = "loaded";
   /** Counts its lives. What remembers a domain across time must compare this too. */
   incarnation = 0;
@@ -51,14 +47,13 @@ export class Domain {
   exports: WebAssembly.Exports | null = null;
   capabilities: CapabilityTable | null = null;
   blame: Blame | null = null;
-  /** The call of an async method that it is in, running or suspended; one at a time. */
-  activation: Activation | null = null;
 
   constructor(entry: ResolvedDomain, id: number, generation: number) {
     this.name = entry.name;
     this.entry = entry;
     this.id = id;
     this.generation = generation;
+    this.threads = new DomainThreads(entry.limits.threads);
   }
 
   get alive(): boolean {

@@ -15,22 +15,21 @@ import {
   type Signature,
   type ValueType,
 } from "../interface/model.ts";
-import { CAP_CALLS, ENV_CALLS, HEAP_CALLS, MINT, NEW_OBJECT, USE } from "../wasm/intrinsics.ts";
+import { CAP_CALLS, ENV_CALLS, HEAP_CALLS, MINT, NEW_OBJECT, THREAD_CALLS, USE } from "../wasm/intrinsics.ts";
 import { importKey, type Policy } from "../wasm/policy.ts";
 import { HeapError, type ExchangeHeap } from "../../shared-heap/heap.ts";
 import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
 import type { Target } from "../capability/table.ts";
 import type { EdgeLinker } from "../proxy/link.ts";
+import { threadCalls, type ThreadCallKernel } from "../thread/calls.ts";
 import type { ResolvedDomain } from "../manifest/manifest.ts";
 import type { Domain } from "./domain.ts";
 
-export interface ImportKernel {
+export interface ImportKernel extends ThreadCallKernel {
   readonly model: Model;
   readonly heap: ExchangeHeap;
   readonly typeIds: ReadonlyMap<string, number>;
-  readonly probe: (never: 0) => void;
   readonly linker: EdgeLinker;
-  blame(domain: Domain, message: string): never;
   abort(domain: Domain, message: string): never;
   /** The running domain (or built-in provider) of this name. */
   provider(name: string): Domain | null;
@@ -83,6 +82,7 @@ export function policyOf(model: Model, entry: ResolvedDomain): Policy {
   add("heap", HEAP_CALLS);
   add("cap", CAP_CALLS);
   add("env", ENV_CALLS);
+  add("thread", THREAD_CALLS);
   for (const type of reached.types) functions.set(importKey("type", typeKey(model.types[type]!)), NEW_OBJECT);
   for (const name of reached.interfaces) {
     const interface_ = model.interfaces[name]!;
@@ -146,6 +146,7 @@ function kernelCalls(kernel: ImportKernel, domain: Domain): Map<string, Function
     kernel.abort(domain, `${utf16(memory, message) || "abort"} (${where})`);
   });
   for (const interface_ of Object.values(model.interfaces)) interfaceCalls(kernel, domain, interface_, calls);
+  if (domain.admitted!.imports.some(({ module }) => module === "thread")) threadCalls(kernel, domain, calls);
   return calls;
 }
 

@@ -9,6 +9,7 @@ import { KernelError } from "../errors.ts";
 import type { Model } from "../interface/model.ts";
 import { missingExport } from "../proxy/link.ts";
 import { EMPTY_MEMORY } from "../proxy/modules.ts";
+import type { Budget, Budgets } from "../thread/budget.ts";
 import {
   CAP_TABLE_SIZE,
   EXPORT_CAPS,
@@ -28,20 +29,35 @@ import { importObject, type ImportKernel } from "./imports.ts";
 export interface InstanceKernel extends ImportKernel {
   readonly heapMemory: WebAssembly.Memory;
   readonly ledgerMemory: WebAssembly.Memory;
+  readonly budgets: Budgets;
 }
 
-/** @throws KernelError (instantiate) when data or element segments do not fit, or V8 has no memory left */
+/** A memory counts until V8 has given its maps back. */
+const collected = new FinalizationRegistry<Budget>((budget) => budget.give());
+
+function makeMemory({ memories }: Budgets, domain: Domain): WebAssembly.Memory | null {
+  const limits = domain.admitted!.memory;
+  if (limits === null) return null;
+  if (!memories.available)
+    throw new KernelError("limit", `${domain.name}: the process has ${memories.limit} memories, its limit`);
+  const memory = new WebAssembly.Memory(limits);
+  memories.take();
+  collected.register(memory, memories);
+  return memory;
+}
+
+/** @throws KernelError (limit) beyond the budget of memories, (instantiate) when data or element segments do not fit, or V8 has no memory left */
 export function instantiate(kernel: InstanceKernel, domain: Domain, module: WebAssembly.Module, tick: Function): void {
-  const admitted = domain.admitted!;
   let instance: WebAssembly.Instance;
   try {
-    domain.memory = admitted.memory === null ? null : new WebAssembly.Memory(admitted.memory);
+    domain.memory = makeMemory(kernel.budgets, domain);
     const imports = importObject(kernel, domain);
     imports.env = { ...imports.env, memory: domain.memory ?? EMPTY_MEMORY };
     imports[IMPORT_KERNEL] = { [IMPORT_HEAP]: kernel.heapMemory, [IMPORT_LEDGER]: kernel.ledgerMemory };
     instance = new WebAssembly.Instance(module, imports);
     (instance.exports[EXPORT_RESET] as () => void)();
   } catch (error) {
+    if (error instanceof KernelError) throw error;
     const what = error instanceof WebAssembly.RuntimeError ? "a data or element segment does not fit: " : "";
     throw new KernelError("instantiate", `${domain.name}: ${what}${(error as Error).message}`, { cause: error });
   }
@@ -65,11 +81,11 @@ export const HOST_BUFFERS = (HOST_PAGES * 65536) / 2;
 
 /** The embedding program, as caller and callee: a domain without a module. */
 export function makeHostDomain(generation: number, tick: Function): Domain {
-  const limits = { memoryPages: HOST_PAGES, heapBytes: 0x7fffffff, heapObjects: 0x7fffffff, sliceMs: Infinity };
+  const limits = { memoryPages: HOST_PAGES, heapBytes: 0x7fffffff, heapObjects: 0x7fffffff, sliceMs: Infinity, threads: 0 };
   const entry = { name: "host", domain: "host", limits, provides: [], uses: [] };
   const host = new Domain(entry, OWNER_HOST, generation);
   host.memory = new WebAssembly.Memory({ initial: HOST_PAGES, maximum: HOST_PAGES });
-  host.args.end = HOST_BUFFERS;
+  host.args.locate(0, HOST_BUFFERS);
   host.state = "running";
   const table = new WebAssembly.Table({ element: "anyfunc", initial: CAP_TABLE_SIZE, maximum: CAP_TABLE_SIZE });
   host.capabilities = new CapabilityTable(table, tick);

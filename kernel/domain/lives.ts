@@ -9,11 +9,11 @@
  */
 import type { Host } from "../host/host.ts";
 import { KernelError } from "../errors.ts";
-import type { Activations } from "../proxy/activation.ts";
 import type { EdgeLinker } from "../proxy/link.ts";
 import { I32 } from "../interface/model.ts";
 import type { CapabilityTable } from "../capability/table.ts";
 import type { CompiledModule } from "../wasm/cache.ts";
+import type { Threads } from "../thread/threads.ts";
 import { EXPORT_RESET } from "../wasm/intrinsics.ts";
 import type { Admitted } from "../wasm/policy.ts";
 import type { ExchangeHeap, Reclaim } from "../../shared-heap/heap.ts";
@@ -44,7 +44,7 @@ export interface LifeKernel {
   readonly heap: ExchangeHeap;
   readonly trap: WebAssembly.RuntimeError;
   readonly linker: EdgeLinker;
-  readonly activations: Activations;
+  readonly threads: Threads;
   readonly host: Host;
   /** Guarantees room on the stack for burying and reviving a domain. Throws RangeError. */
   readonly probeDeep: () => void;
@@ -90,6 +90,7 @@ export class Lives {
   start(domain: Domain): void {
     domain.state = "running";
     this.#runExport(domain, "main");
+    this.#kernel.threads.adopt(domain);
   }
 
   /**
@@ -100,7 +101,7 @@ export class Lives {
     this.#room(domain);
     if (!this.#bury(domain)) throw new KernelError("start", `${domain.name} is still on a stack`);
     domain.restartAsked = false;
-    domain.args.top = domain.args.end = 0;
+    domain.args.locate(0, 0);
     if (domain.exports !== null) reset(domain);
     else {
       this.#kernel.reinstantiate(domain);
@@ -160,6 +161,7 @@ export class Lives {
     const { heap, ledger, linker } = this.#kernel;
     ledger[recordWord(domain, DOMAIN_ALIVE)] = 0;
     domain.state = "dead";
+    this.#kernel.threads.unwind(domain);
     if (keepsAll) return;
     linker.dropAll(domain);
     linker.severMinted(domain);
@@ -167,7 +169,7 @@ export class Lives {
   }
 
   #adopt(domain: Domain, held: CapabilityTable | null): void {
-    domain.args.top = domain.args.end = 0;
+    domain.args.locate(0, 0);
     if (held !== null) this.#kernel.linker.rehold(domain, held);
     this.#kernel.linker.rebind(domain);
   }
@@ -301,8 +303,7 @@ export class Lives {
   /** From dying to dead: nothing of it is on any stack, and it holds nothing. @returns false while that is not so */
   #leaveStack(domain: Domain): boolean {
     if (domain.state !== "dying") return domain.state === "dead";
-    if (domain.activation !== null) this.#kernel.activations.unwind(domain);
-    if (domain.activation !== null || this.#onStack(domain)) return false;
+    if (!this.#kernel.threads.unwind(domain) || this.#onStack(domain)) return false;
     const { heap, linker } = this.#kernel;
     const resettable = domain.admitted!.resettable;
     if (resettable) linker.releaseHeld(domain);
@@ -371,8 +372,7 @@ export class Lives {
     if (domain.memory === null || !domain.alive) return;
     if (start < 0 || end > domain.memory.buffer.byteLength || end > 0x7fffffff)
       return this.condemn(domain, { kind: "rule", message: "samara_args: the region is not inside its memory" });
-    domain.args.top = start;
-    domain.args.end = end;
+    domain.args.locate(start, end);
   }
 
   /** The answer of an export that takes numbers and returns one; 0 when there is none, or the domain is dead. */

@@ -10,6 +10,10 @@ export interface Host {
   now(): number;
   /** Calls once, after at least so many milliseconds, from the host's own loop; the result takes it back. */
   after(ms: number, call: () => void): () => void;
+  /** Calls once, from the host's own loop, when it has looked at its timers and sockets. */
+  turn(call: () => void): void;
+  /** A wait was refused that would never have ended; `ring` names the threads. */
+  onDeadlock?(ring: string): void;
   /** A domain has died and was reclaimed. Called with no frame on the stack. */
   onFault(report: FaultReport): void;
   /** Source position of a byte offset in the module that the domain was built as. */

@@ -20,7 +20,7 @@ import {
   type RpcFaultName,
   type ValueType,
 } from "../interface/model.ts";
-import type { AsyncAnswer } from "../proxy/activation.ts";
+import type { AsyncAnswer } from "../thread/threads.ts";
 import { resultWords } from "../proxy/generate.ts";
 import { DOMAIN_RETURN, DOMAIN_SHIFT, DOMAINS, FIRST_HANDLE, OWNER_HOST } from "../../shared-heap/layout.ts";
 import { HostObject } from "./object.ts";

@@ -201,10 +201,14 @@ export const RpcFault = {
   revoked: 259,
   /** No room for one more crossing or capability. */
   exhausted: 260,
-  /** The callee holds a suspended activation. */
+  /** The callee has as many threads as it may have. */
   busy: 261,
   timedOut: 262,
   /** The caller cannot be suspended here: it was itself entered by a plain call. */
   cannotSuspend: 263,
+  /** The waiting thread was cancelled by another of its domain. */
+  cancelled: 264,
+  /** The wait would never have ended: those that it waits for wait for it. */
+  deadlock: 265,
 } as const;
 export type RpcFaultName = keyof typeof RpcFault;

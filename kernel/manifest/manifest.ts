@@ -16,6 +16,8 @@ export interface Limits {
   readonly heapObjects?: number;
   /** Time that one entry may take without the calls it makes, in milliseconds. */
   readonly sliceMs?: number;
+  /** Threads at once: async calls that have not ended, and threads that it spawned. More than 1: see `runtime`. */
+  readonly threads?: number;
 }
 
 /** `domains/NAME/domain.ts`: what a domain offers and needs. Names are the author's; values name interfaces. */
@@ -26,7 +28,10 @@ export interface DomainDescriptor {
   /** Capabilities that the system must grant to it, under these names. */
   readonly uses?: Readonly<Record<string, string>>;
   readonly limits?: Limits;
-  /** AssemblyScript runtime: `incremental` collects garbage; `stub` never frees. Default incremental. */
+  /**
+   * AssemblyScript runtime: `incremental` collects garbage; `stub` never frees. Default incremental.
+   * With more than one thread it must be `stub`: a collector does not survive two suspended stacks.
+   */
   readonly runtime?: "incremental" | "minimal" | "stub";
 }
 
@@ -112,6 +117,7 @@ export const DEFAULT_LIMITS: Required<Limits> = {
   heapBytes: 16 * 1024 * 1024,
   heapObjects: 16_384,
   sliceMs: 100,
+  threads: 1,
 };
 
 /** The built-in provider that has one object of the interface `Lifecycle` for each domain, under the domain's name. */

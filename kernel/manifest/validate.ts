@@ -35,6 +35,7 @@ const RANGES: Readonly<Record<keyof Limits, readonly [number, number]>> = {
   heapBytes: [0, 2 * GIB],
   heapObjects: [0, MAX_OBJECTS],
   sliceMs: [1, 60_000],
+  threads: [1, 16_384],
 };
 /** The same for how often a domain is restarted: milliseconds, and a number of restarts. */
 const RESTART_RANGES: Readonly<Record<Exclude<keyof Restart, "policy">, readonly [number, number]>> = {
@@ -44,6 +45,8 @@ const RESTART_RANGES: Readonly<Record<Exclude<keyof Restart, "policy">, readonly
   withinMs: [1, 86_400_000],
 };
 const POLICIES = ["never", "on-fault", "always"];
+/** The shadow stack of a collector, or of C, is one for all threads. */
+const ONE_THREAD = 'must be 1, unless the domain\'s descriptor says runtime: "stub"';
 const RUNTIMES = ["incremental", "minimal", "stub"];
 type Dict = Readonly<Record<string, unknown>>;
 
@@ -142,7 +145,8 @@ export function validateDescriptor(name: string, value: unknown, model: Model): 
   }
   checkInterfaces(report.at("provides"), descriptor.provides, model);
   checkInterfaces(report.at("uses"), descriptor.uses, model);
-  checkLimits(report.at("limits"), descriptor.limits);
+  const { threads } = checkLimits(report.at("limits"), descriptor.limits);
+  if (threads! > 1 && descriptor.runtime !== "stub") report.at("limits.threads").add(ONE_THREAD);
   if (report.problems.length > 0) throw new ManifestError(report.problems);
   return descriptor as unknown as DomainDescriptor;
 }
@@ -181,11 +185,13 @@ function mergeLimits(
   if (wanted.heapObjects! > heap.objects) {
     report.at("heapObjects").add(`${wanted.heapObjects} exceeds heap.objects, ${heap.objects}`);
   }
+  if (wanted.threads! > 1 && descriptor.runtime !== "stub") report.at("threads").add(ONE_THREAD);
   return {
     memoryPages: wanted.memoryPages ?? DEFAULT_LIMITS.memoryPages,
     heapBytes: wanted.heapBytes ?? Math.min(DEFAULT_LIMITS.heapBytes, heap.bytes),
     heapObjects: wanted.heapObjects ?? Math.min(DEFAULT_LIMITS.heapObjects, heap.objects),
     sliceMs: wanted.sliceMs ?? DEFAULT_LIMITS.sliceMs,
+    threads: wanted.threads ?? DEFAULT_LIMITS.threads,
   };
 }
 

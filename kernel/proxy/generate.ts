@@ -67,12 +67,12 @@ export const PROXY_SCOPE = [
   "badArgument", // (index, why): throws into the caller
   "crashed", // (error) → fault code; the callee is dying afterwards. Throws into a caller that is dying itself
   "badResult", // (why) → the same for a result that breaks a rule
-  "args", // {top, end}: the callee's argument stack
+  "args", // the callee's region for text and bytes
   "copyIn", // (to, from, length): caller's memory → callee's; traps beyond the caller's memory
   "copyOut", // (to, from, length): callee's memory → caller's
   "checkOut", // (pointer, capacity): traps beyond the caller's memory
   "passIn", // (capability, interface name) → the callee's capability, a fault code, or -1: not the caller's
-  "busy", // () → whether the callee holds a suspended activation (async methods)
+  "refused", // () → a fault code when the callee can have no thread more, else 0 (async methods)
   "launch", // (depth, arguments, restore, conclude) → promise of the status, or a fault code (async methods)
   "passOut", // (capability, interface name) → the caller's capability, a fault code, or -1: not the callee's
 ] as const;
@@ -128,7 +128,7 @@ class ProxyWriter {
     const body = [
       ...unless("stack", "probe(0);"),
       ...unless("alive", `if (${isDead(callee)}) return ${RpcFault.dead};`),
-      ...(method.async === true ? [`if (busy()) return ${RpcFault.busy};`] : []),
+      ...(method.async === true ? ["const no = refused();", "if (no !== 0) return no;"] : []),
       ...this.#checks,
       `const depth = L[${DEPTH}];`,
       `if (depth >= ${MAX_FRAMES}) return ${RpcFault.exhausted};`,
@@ -265,11 +265,15 @@ class ProxyWriter {
     this.#restore.push(`L[e${i} + ${TAG}] = a${i} ^ ${callerTag};`, `L[e${i} + ${TYPE}] = t${i};`);
   }
 
-  /** Copied to the callee's argument stack, which a nested call finds grown and leaves as it was. */
+  /**
+   * Copied to the callee's argument stack, which a nested call finds grown and leaves as it was. Async calls, which end
+   * in any order, take a region of their own from its other end.
+   */
   #bytes(max: number, i: number): void {
     this.#params.push(`a${i}`, `b${i}`);
     this.#pass.push(`p${i}`, `b${i}`);
     this.#checks.push(`if (b${i} >>> 0 > ${max}) return ${RpcFault.tooLarge};`);
+    if (this.#e.method.async === true) return this.#asyncBytes(i);
     if (this.#argsTop === "") {
       this.#copies.push("const top = args.top;");
       this.#restore.push("args.top = top;");
@@ -282,6 +286,20 @@ class ProxyWriter {
     if (this.#argsTop !== "") this.#moves.pop();
     this.#argsTop = `(p${i} + b${i} + 7 & -8)`;
     this.#moves.push(`args.top = ${this.#argsTop};`);
+  }
+
+  #asyncBytes(i: number): void {
+    if (this.#argsTop === "") {
+      const sizes = this.#e.method.params.flatMap(({ type: { kind } }, k) =>
+        kind === "str" || kind === "slice" ? [`(b${k} + 7 & -8)`] : [],
+      );
+      this.#copies.push(`const size = ${sizes.join(" + ")};`, "const top = args.find(size);");
+      this.#copies.push(`if (top < 0) return ${RpcFault.tooLarge};`);
+      this.#moves.push("args.take(top, size);");
+      this.#restore.push("args.give(top);");
+    }
+    this.#copies.push(`const p${i} = ${this.#argsTop || "top"};`, `copyIn(p${i}, a${i}, b${i});`);
+    this.#argsTop = `(p${i} + b${i} + 7 & -8)`;
   }
 
   #capability(name: string, i: number): void {

@@ -18,7 +18,7 @@ import {
 import type { Admitted } from "../wasm/policy.ts";
 import { EDGES, MAX_EDGES } from "../../shared-heap/layout.ts";
 import { generateProxy, PROXY_SCOPE, type Ablation } from "./generate.ts";
-import type { Activations, AsyncEdge } from "./activation.ts";
+import type { AsyncEdge, Threads } from "../thread/threads.ts";
 import { bridge, EMPTY_MEMORY, makeBridge, makeCopier, promising, type BridgeEntry, type Copier } from "./modules.ts";
 
 /** What proxies call back for; all of it is off the hot path. */
@@ -38,7 +38,7 @@ export interface ProxyKernel {
   /** The exported function, or the host service's, that implements one method. */
   implementation(domain: Domain, name: string): Function | null;
   readonly hostDomain: Domain;
-  readonly activations: Activations;
+  readonly threads: Threads;
   /** The running domain (or built-in provider) of this name. */
   provider(name: string): Domain | null;
   /** All who may hold capabilities. */
@@ -168,7 +168,7 @@ export class EdgeLinker {
   }
 
   #entries(holder: Domain, interface_: Interface, proxies: readonly Function[]): Function[] {
-    const may = (): number => (this.#kernel.activations.maySuspend(holder) ? 1 : 0);
+    const may = (): number => (this.#kernel.threads.maySuspend(holder) ? 1 : 0);
     return bridge(this.#bridge(interface_), bridgeEntries(interface_), proxies, may);
   }
 
@@ -232,7 +232,7 @@ export class EdgeLinker {
         : promising(implementation)) as AsyncEdge["start"],
       fault: (error) => kernel.fault(callee, error),
     };
-    const launch = kernel.activations.launch.bind(kernel.activations, edge);
+    const launch = kernel.threads.launch.bind(kernel.threads, edge);
     const scope: Record<(typeof PROXY_SCOPE)[number], unknown> = {
       L: kernel.ledger,
       callee: implementation,
@@ -242,7 +242,7 @@ export class EdgeLinker {
       crashed: failed,
       badResult,
       args: callee.args,
-      busy: () => callee.activation !== null,
+      refused: () => kernel.threads.refused(holder, callee),
       launch,
       ...copier,
       passIn: (number: number, name: string) => this.pass(holder, callee, number, name),

@@ -169,6 +169,45 @@ export const ENV_CALLS: Readonly<Record<string, Signature>> = {
   abort: { params: [I32, I32, I32, I32], results: [] },
 };
 
+/**
+ * Module `thread`. Times are milliseconds; a time-out below 0 is none. Those that answer a status (0 or a fault) may
+ * suspend the calling thread: `join`, `sleep`, `yield` and `event_wait`.
+ */
+export const THREAD_CALLS: Readonly<Record<string, Signature>> = {
+  /** spawn(entry, argument, priority 0 … 3) → id of a thread that runs `samara_thread`, or 0 beyond a limit. */
+  spawn: { params: [I32, I32, I32], results: [I32] },
+  /** join(id, timeout): waits for its end. `dead` when there was no such thread, or too long ago. */
+  join: { params: [I32, F64], results: [I32] },
+  /** exit_code(id) → what `samara_thread` returned; 0 of a thread that lives, or is forgotten. */
+  exit_code: { params: [I32], results: [I32] },
+  sleep: { params: [F64], results: [I32] },
+  yield: { params: [], results: [I32] },
+  /** cancel(id) → 1: its wait, or else its next one, ends with `cancelled`; 0: there is no such thread. */
+  cancel: { params: [I32], results: [I32] },
+  /** self() → id of the running thread; 0 in a plain call. */
+  self: { params: [], results: [I32] },
+  /** set_priority(id, priority) → 1, or 0 when there is no such thread. */
+  set_priority: { params: [I32, I32], results: [I32] },
+  /** event_new() → id, or 0 when there are too many. */
+  event_new: { params: [], results: [I32] },
+  /** event_free(id): who waits for it gets `dead`. */
+  event_free: { params: [I32], results: [] },
+  /** event_set(id): wakes all, and lets all pass until it is cleared. */
+  event_set: { params: [I32], results: [] },
+  event_clear: { params: [I32], results: [] },
+  /** event_notify(id, count) → how many of those that wait now were woken, in their order. */
+  event_notify: { params: [I32, I32], results: [I32] },
+  event_wait: { params: [I32, F64], results: [I32] },
+  /** notify(): the domain's `step` is called again, if it slept. */
+  notify: { params: [], results: [] },
+  now: { params: [], results: [F64] },
+};
+/** Exports that threads enter through: `samara_thread(entry, argument) → exit code`, `step() → how to go on`. */
+export const THREAD_ENTRY = "samara_thread";
+export const STEP = "step";
+export const THREAD_ENTRY_SIGNATURE: Signature = { params: [I32, I32], results: [I32] };
+export const STEP_SIGNATURE: Signature = { params: [], results: [I32] };
+
 /** Names that the loader itself exports from every lowered module; a domain's own exports must not begin so. */
 export const RESERVED_PREFIX = "samara:";
 /** Function that sets globals and data to their first state; memory is zero before. */

@@ -18,6 +18,7 @@ import { DEFAULT_RESTART, LIFECYCLE, type ResolvedSystem } from "../../kernel/ma
 import type { Ablation } from "../../kernel/proxy/generate.ts";
 import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
 import { lifecycleService } from "./services.ts";
+import { processBudgets } from "./budgets.ts";
 import { Symbols } from "./symbols.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -37,6 +38,8 @@ export interface BootOptions {
   /** Directory for lowered modules; none: nothing is kept between runs. */
   readonly cacheDir?: string;
   readonly onFault?: (report: FaultReport) => void;
+  /** A wait was refused that would never have ended; `ring` names the threads that would have waited. */
+  readonly onDeadlock?: (ring: string) => void;
   /** The crossing laboratory: checks that proxies leave out. */
   readonly omit?: ReadonlySet<Ablation>;
   readonly elide?: boolean;
@@ -67,12 +70,15 @@ export class System {
       model: manifest.model,
       heapBytes: manifest.heap.bytes,
       objects: manifest.heap.objects,
+      budgets: processBudgets,
       ...(options.omit === undefined ? {} : { omit: options.omit }),
       ...(options.elide === undefined ? {} : { elide: options.elide }),
       host: {
         cpuMicros: threadCpuMicros,
         now: () => performance.now(),
         after,
+        turn: (call) => void setImmediate(call),
+        onDeadlock: (ring) => options.onDeadlock?.(ring),
         onFault: (report) => this.#onFault(report),
         locate: (domain, offset) => this.#symbols.locate(domain, offset),
         ...(options.cacheDir === undefined ? {} : { cache: diskCache(options.cacheDir) }),
@@ -180,6 +186,8 @@ export class System {
       const domain = this.kernel.domain(name);
       if (domain.alive) this.kernel.kill(domain, "system stopped");
     }
+    // Suspended stacks unwind in turns of the loop.
+    while (this.kernel.domains().some((d) => d.threads > 0)) await new Promise(setImmediate);
     await this.#watchdog.stop();
   }
 
@@ -222,8 +230,11 @@ function tolerate(domain: Domain, first: () => void): void {
   }
 }
 
+/** Node calls at once what is later than this. */
+const LONGEST_TIMER_MS = 0x7fffffff;
+
 function after(ms: number, call: () => void): () => void {
-  const timer = setTimeout(call, ms);
+  const timer = setTimeout(call, Math.min(Math.ceil(ms), LONGEST_TIMER_MS));
   return () => clearTimeout(timer);
 }
 

@@ -240,8 +240,8 @@ const LIFE: readonly Mutant[] = [
   {
     name: "buried-on-the-stack",
     file: LIVES,
-    find: "if (domain.activation !== null || this.#onStack(domain)) return false;",
-    replace: "if (domain.activation !== null) return false;",
+    find: "if (!this.#kernel.threads.unwind(domain) || this.#onStack(domain)) return false;",
+    replace: "if (!this.#kernel.threads.unwind(domain)) return false;",
     why: "D2: a domain is reclaimed, and begins anew, while its frames are on the stack",
     killers: [RESTART],
     modes: "both",

@@ -99,11 +99,15 @@ export enum Fault {
   Revoked = 259,
   /** No room for one more crossing or capability. */
   Exhausted = 260,
-  /** The callee holds a suspended activation. */
+  /** The callee has as many threads as it may have. */
   Busy = 261,
   TimedOut = 262,
   /** An async method was called where this domain cannot be suspended: it was itself entered by a plain call. */
   CannotSuspend = 263,
+  /** The waiting thread was cancelled by another one of its domain. */
+  Cancelled = 264,
+  /** The wait would never have ended: those that it waits for wait for it. */
+  Deadlock = 265,
 }
 
 /** Name of a fault, for messages. */
@@ -116,6 +120,9 @@ export function faultName(fault: Fault): string {
   if (fault == Fault.Exhausted) return "exhausted";
   if (fault == Fault.Busy) return "busy";
   if (fault == Fault.TimedOut) return "timed out";
+  if (fault == Fault.CannotSuspend) return "cannot suspend";
+  if (fault == Fault.Cancelled) return "cancelled";
+  if (fault == Fault.Deadlock) return "deadlock";
   return "unknown";
 }
 
