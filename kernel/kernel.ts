@@ -146,7 +146,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     });
     this.#lives = this.#makeLives();
     const tick = [{ signature: { params: [], results: [] } }];
-    this.#tickEntry = bridge(makeBridge(tick), tick, [this.#clock.tick])[0]!;
+    this.#tickEntry = bridge(makeBridge(tick), [this.#clock.tick])[0]!;
     this.hostDomain = makeHostDomain(this.#nextGeneration++, this.#tickEntry);
     this.#byId[OWNER_HOST] = this.hostDomain;
     this.#lives.bear(this.hostDomain);

@@ -81,7 +81,13 @@ export const HOST_BUFFERS = (HOST_PAGES * 65536) / 2;
 
 /** The embedding program, as caller and callee: a domain without a module. */
 export function makeHostDomain(generation: number, tick: Function): Domain {
-  const limits = { memoryPages: HOST_PAGES, heapBytes: 0x7fffffff, heapObjects: 0x7fffffff, sliceMs: Infinity, threads: 0 };
+  const limits = {
+    memoryPages: HOST_PAGES,
+    heapBytes: 0x7fffffff,
+    heapObjects: 0x7fffffff,
+    sliceMs: Infinity,
+    threads: 0,
+  };
   const entry = { name: "host", domain: "host", limits, provides: [], uses: [] };
   const host = new Domain(entry, OWNER_HOST, generation);
   host.memory = new WebAssembly.Memory({ initial: HOST_PAGES, maximum: HOST_PAGES });

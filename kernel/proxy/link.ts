@@ -81,7 +81,7 @@ export class EdgeLinker {
     const counters = this.#takeCounters(holder, callee, interface_);
     if (counters === null) return RpcFault.exhausted;
     const proxies = interface_.methods.map((_, i) => this.#compile(holder, callee, target, i, counters[i]!));
-    const capability = table.add(target, proxies, this.#entries(holder, interface_, proxies), counters);
+    const capability = table.add(target, proxies, this.#entries(interface_, proxies), counters);
     if (capability !== null) return capability.number;
     counters.forEach((c) => this.#releaseCounter(c));
     return RpcFault.exhausted;
@@ -164,12 +164,11 @@ export class EdgeLinker {
 
   #install(holder: Domain, capability: Capability, proxies: readonly Function[]): void {
     const interface_ = this.#kernel.model.interfaces[capability.interface]!;
-    holder.capabilities!.replace(capability, proxies, this.#entries(holder, interface_, proxies));
+    holder.capabilities!.replace(capability, proxies, this.#entries(interface_, proxies));
   }
 
-  #entries(holder: Domain, interface_: Interface, proxies: readonly Function[]): Function[] {
-    const may = (): number => (this.#kernel.threads.maySuspend(holder) ? 1 : 0);
-    return bridge(this.#bridge(interface_), bridgeEntries(interface_), proxies, may);
+  #entries(interface_: Interface, proxies: readonly Function[]): Function[] {
+    return bridge(this.#bridge(interface_), proxies, this.#kernel.threads.scheduler.parked);
   }
 
   /** Passes a capability on: the number in `to`, a fault code, or -1 when `from` holds no such capability. */
@@ -263,8 +262,7 @@ export class EdgeLinker {
 
   #bridge(interface_: Interface): WebAssembly.Module {
     let module = this.#bridges.get(interface_.name);
-    if (module === undefined)
-      this.#bridges.set(interface_.name, (module = makeBridge(bridgeEntries(interface_), RpcFault.cannotSuspend)));
+    if (module === undefined) this.#bridges.set(interface_.name, (module = makeBridge(bridgeEntries(interface_))));
     return module;
   }
 

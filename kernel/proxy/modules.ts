@@ -30,8 +30,8 @@ const functionType = (s: Signature): number[] => [
   ...vector(s.params.map((p) => [p])),
   ...vector(s.results.map((r) => [r])),
 ];
-const body = (code: Bytes): number[] => {
-  const content = [0, ...code, 0x0b];
+const body = (code: Bytes, locals: Bytes = [0]): number[] => {
+  const content = [...locals, ...code, 0x0b];
   return [...leb(content.length), ...content];
 };
 
@@ -136,41 +136,46 @@ export function makeCopier(a: WebAssembly.Memory, b: WebAssembly.Memory): Copier
   return new WebAssembly.Instance(copierModule, { k: { a, b } }).exports as unknown as Copier;
 }
 
-/** A function of the bridge. An async one suspends its caller, where the caller can be suspended. */
+/** A function of the bridge. An async one may suspend its caller. */
 export interface BridgeEntry {
   readonly signature: Signature;
   readonly async?: boolean;
 }
 
+/** What the function behind an async entry returns to have its caller suspended. No status, fault or handle. */
+export const SUSPENDED = 1023;
+
 /**
  * A module that imports one function per entry and exports it again, so that it can stand in a table.
  *
- * An async entry asks `may` first: calling a suspending import where JavaScript is on the stack would throw into the
- * domain; it gets the code `refusal` instead.
+ * V8 suspends whoever calls a suspending import, even if it answers at once, and throws where JavaScript is on the
+ * stack. So an async entry calls its function plainly, and the suspending import `wait` only when that says so.
  */
-export function makeBridge(entries: readonly BridgeEntry[], refusal = 0): WebAssembly.Module {
+export function makeBridge(entries: readonly BridgeEntry[]): WebAssembly.Module {
   const types = entries.map((e) => functionType(e.signature));
-  const ask = functionType({ params: [], results: [I32] });
-  const may = entries.length;
-  const guarded = entries.flatMap((e, i) => (e.async === true ? [i] : []));
+  const wait = entries.length;
+  const async = entries.flatMap((e, i) => (e.async === true ? [i] : []));
   const guard = (i: number): number[] => {
-    const args = entries[i]!.signature.params.flatMap((_, p) => [0x20, ...leb(p)]);
-    return body([0x10, ...leb(may), 0x04, I32, ...args, 0x10, ...leb(i), 0x05, 0x41, ...sleb(refusal), 0x0b]);
+    const { params } = entries[i]!.signature;
+    const args = params.flatMap((_, p) => [0x20, ...leb(p)]);
+    const status = leb(params.length);
+    const call = [...args, 0x10, ...leb(i), 0x22, ...status, 0x41, ...sleb(SUSPENDED), 0x46];
+    return body([...call, 0x04, I32, 0x10, ...leb(wait), 0x05, 0x20, ...status, 0x0b], [1, 1, I32]);
   };
-  const exported = entries.map((e, i) => (e.async === true ? may + 1 + guarded.indexOf(i) : i));
+  const exported = entries.map((e, i) => (e.async === true ? wait + 1 + async.indexOf(i) : i));
   return new WebAssembly.Module(
     assemble(
-      section(1, vector([...types, ask])),
+      section(1, vector([...types, functionType({ params: [], results: [I32] })])),
       section(
         2,
         vector([
           ...types.map((_, i) => [...name("k"), ...name(`${i}`), 0, ...leb(i)]),
-          [...name("k"), ...name("may"), 0, ...leb(may)],
+          [...name("k"), ...name("wait"), 0, ...leb(wait)],
         ]),
       ),
-      section(3, vector(guarded.map((i) => leb(i)))),
+      section(3, vector(async.map((i) => leb(i)))),
       section(7, vector(exported.map((f, i) => [...name(`${i}`), 0, ...leb(f)]))),
-      section(10, vector(guarded.map(guard))),
+      section(10, vector(async.map(guard))),
     ),
   );
 }
@@ -183,16 +188,14 @@ function sleb(value: number): number[] {
 
 /**
  * Wraps each function so that a table accepts it; `functions[i]` must have the i-th signature of the bridge.
- * @param may whether the caller can be suspended now
+ * @param wait gives the promise that the caller of an async entry is suspended on
  */
 export function bridge(
   module: WebAssembly.Module,
-  entries: readonly BridgeEntry[],
   functions: readonly Function[],
-  may: () => number = () => 0,
+  wait: () => Promise<number> = () => Promise.resolve(0),
 ): Function[] {
-  const k: Record<string, unknown> = { may };
-  functions.forEach((f, i) => (k[`${i}`] = entries[i]!.async === true ? new Suspending(f) : f));
+  const k: Record<string, unknown> = { ...functions, wait: new Suspending(wait) };
   const { exports } = new WebAssembly.Instance(module, { k: k as WebAssembly.ModuleImports });
   return functions.map((_, i) => exports[`${i}`] as Function);
 }

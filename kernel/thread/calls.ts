@@ -1,8 +1,7 @@
 /**
  * The kernel calls of threads, import module `thread`.
  *
- * Invariants: a domain names only threads and events of its own; nobody is suspended who cannot be (the guard of
- * `makeBridge` answers instead), nor who dies; no exception but the kernel's trap object enters a domain.
+ * Invariants: a domain names only threads and events of its own; nobody is suspended who cannot be (it gets a code), nor who dies; no exception but the kernel's trap object enters a domain.
  */
 import type { Domain } from "../domain/domain.ts";
 import { RpcFault } from "../interface/model.ts";
@@ -29,10 +28,13 @@ let guard: WebAssembly.Module | undefined;
 
 /** Adds the functions behind `THREAD_CALLS` for one instance. */
 export function threadCalls(kernel: ThreadCallKernel, domain: Domain, calls: Map<string, Function>): void {
-  const may = (): number => (kernel.threads.maySuspend(domain) ? 1 : 0);
   const waits = suspendingCalls(kernel, domain);
-  guard ??= makeBridge(ENTRIES, RpcFault.cannotSuspend);
-  const guarded = bridge(guard, ENTRIES, SUSPENDING.map((name) => waits[name]), may);
+  guard ??= makeBridge(ENTRIES);
+  const guarded = bridge(
+    guard,
+    SUSPENDING.map((name) => guardedWait(kernel, domain, waits[name])),
+    kernel.threads.scheduler.parked,
+  );
   SUSPENDING.forEach((name, i) => calls.set(importKey("thread", name), guarded[i]!));
   for (const [name, f] of Object.entries({ ...threadControl(kernel, domain), ...eventControl(kernel, domain) }))
     calls.set(importKey("thread", name), (a: number, b: number, c: number) => {
@@ -105,52 +107,55 @@ function eventControl(kernel: ThreadCallKernel, domain: Domain): Record<string, 
   };
 }
 
-type Wait = (a: number, b: number) => number | Promise<number>;
+/** A status, when there is nothing to wait for, or what the running thread is suspended on. */
+type Wait = (thread: Thread, a: number, b: number) => number | Promise<number>;
 
-/** Called in a thread of the domain that may be suspended. They answer at once when there is nothing to wait for. */
+/** Waits in a thread that can be suspended, lives, and was not cancelled. */
+function guardedWait({ probe, trap, threads }: ThreadCallKernel, domain: Domain, wait: Wait): Function {
+  return (a: number, b: number): number => {
+    probe(0);
+    if (!threads.maySuspend(domain)) return RpcFault.cannotSuspend;
+    if (!domain.alive) throw trap;
+    const thread = threads.scheduler.running!;
+    if (thread.cancelled) {
+      thread.cancelled = false;
+      return RpcFault.cancelled;
+    }
+    const status = wait(thread, a, b);
+    return typeof status === "number" ? status : threads.scheduler.park(status);
+  };
+}
+
 function suspendingCalls(kernel: ThreadCallKernel, domain: Domain): Record<(typeof SUSPENDING)[number], Wait> {
   const { scheduler } = kernel.threads;
-  /** The running thread, unless its wait is over before it begins. */
-  const begin = (): Thread | null => {
-    kernel.probe(0);
-    if (!domain.alive) throw kernel.trap;
-    const thread = scheduler.running!;
-    if (!thread.cancelled) return thread;
-    thread.cancelled = false;
-    return null;
-  };
   const deadlock = (ring: string): number => {
     kernel.deadlock(ring);
     return RpcFault.deadlock;
   };
-  const wait = (thread: Thread, target: Thread | Event, list: ThreadList, timeout: number): number | Promise<number> => {
+  const wait = (
+    thread: Thread,
+    target: Thread | Event,
+    list: ThreadList,
+    timeout: number,
+  ): number | Promise<number> => {
     if (timeout === 0) return RpcFault.timedOut;
     thread.timeOut = RpcFault.timedOut;
     return scheduler.suspend(thread, target, list, timeout > 0 ? kernel.now() + timeout : Infinity);
   };
   return {
-    join(id, timeout) {
-      const thread = begin();
-      if (thread === null) return RpcFault.cancelled;
+    join(thread, id, timeout) {
       const target = domain.threads.live.get(id);
       if (target === undefined) return domain.threads.exitCode(id) === undefined ? RpcFault.dead : 0;
       const ring = timeout >= 0 ? null : findRing(thread, target);
       return ring === null ? wait(thread, target, target.joiners, timeout) : deadlock(ring);
     },
-    sleep(ms) {
-      const thread = begin();
-      if (thread === null) return RpcFault.cancelled;
+    sleep(thread, ms) {
       if (!(ms > 0)) return scheduler.pause(thread);
       thread.timeOut = 0;
       return scheduler.suspend(thread, null, null, kernel.now() + ms);
     },
-    yield() {
-      const thread = begin();
-      return thread === null ? RpcFault.cancelled : scheduler.pause(thread);
-    },
-    event_wait(id, timeout) {
-      const thread = begin();
-      if (thread === null) return RpcFault.cancelled;
+    yield: (thread) => scheduler.pause(thread),
+    event_wait(thread, id, timeout) {
       const event = domain.threads.event(id);
       if (event === null) return kernel.blame(domain, `thread.event_wait: ${id} is no event of its own`);
       if (event.set) return 0;

@@ -17,6 +17,7 @@ import {
   FRAMES,
   RETURN_WORDS,
 } from "../../shared-heap/layout.ts";
+import { SUSPENDED } from "../proxy/modules.ts";
 import { Poller } from "./poller.ts";
 import { ReadyQueue } from "./ready.ts";
 import { Thread, type Event, type ThreadList } from "./thread.ts";
@@ -50,6 +51,7 @@ export class Scheduler {
   #turn = 0;
   #choices = 0;
   #switching: Thread | null = null;
+  #parked: Promise<number> | null = null;
   /** A pass is queued or under way, or waits for the host to have had control. */
   #busy = false;
   #paused = false;
@@ -85,7 +87,7 @@ export class Scheduler {
   }
 
   /**
-   * Suspends the running thread; the import that calls this returns the promise to V8.
+   * The running thread is going to be suspended on the promise that this returns: see `park`.
    * @param list where to wait; null: for the time-out or a `wake` only
    * @param deadline on the host's clock, or Infinity
    */
@@ -100,13 +102,22 @@ export class Scheduler {
     return settleable(thread);
   }
 
-  /** Suspends the running thread until its turn comes again. */
+  /** The same until its turn comes again. */
   pause(thread: Thread): Promise<number> {
     const promise = settleable(thread);
     thread.outcome = 0;
     this.ready(thread);
     return promise;
   }
+
+  /** What an async entry of the bridge returns to be suspended on `promise`. */
+  park(promise: Promise<number>): number {
+    this.#parked = promise;
+    return SUSPENDED;
+  }
+
+  /** The suspending import of all bridges. */
+  readonly parked = (): Promise<number> => this.#parked!;
 
   /** Ends a thread's wait. Does nothing for one that does not wait. */
   wake(thread: Thread, outcome: number): void {

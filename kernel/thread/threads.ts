@@ -10,7 +10,14 @@ import { isDirect, RpcFault, type Method } from "../interface/model.ts";
 import { resultWords } from "../proxy/generate.ts";
 import { promising } from "../proxy/modules.ts";
 import { STEP, STEP_SIGNATURE, THREAD_ENTRY, THREAD_ENTRY_SIGNATURE } from "../wasm/intrinsics.ts";
-import { CORE_DEPTH, DOMAIN_RETURN, DOMAIN_SHIFT, DOMAINS, FIRST_HANDLE, OWNER_HOST } from "../../shared-heap/layout.ts";
+import {
+  CORE_DEPTH,
+  DOMAIN_RETURN,
+  DOMAIN_SHIFT,
+  DOMAINS,
+  FIRST_HANDLE,
+  OWNER_HOST,
+} from "../../shared-heap/layout.ts";
 import type { Budget } from "./budget.ts";
 import { Poller } from "./poller.ts";
 import { Scheduler, type SchedulerKernel } from "./scheduler.ts";
@@ -62,19 +69,23 @@ export class Threads {
   refused(caller: Domain, callee: Domain): number {
     // A call would suspend it once more: one that dies must not be.
     if (!caller.alive) throw this.#kernel.trap;
+    if (caller.id !== OWNER_HOST && !this.maySuspend(caller)) return RpcFault.cannotSuspend;
     if (callee.id === OWNER_HOST) return 0;
     if (callee.threads.full) return RpcFault.busy;
     return this.#kernel.budget.available ? 0 : RpcFault.exhausted;
   }
 
-  /** The `launch` of generated proxies. Arguments are moved and the callee's frame is pushed. */
+  /**
+   * The `launch` of generated proxies. Arguments are moved and the callee's frame is pushed.
+   * @returns the host's promise, or SUSPENDED
+   */
   launch(
     edge: AsyncEdge,
     depth: number,
     args: readonly number[],
     restore: (() => void) | null,
     conclude: (status: number) => number,
-  ): Promise<number | AsyncAnswer> {
+  ): number | Promise<AsyncAnswer> {
     const { caller, callee, method } = edge;
     const { scheduler } = this;
     const { running: outer } = scheduler;
@@ -82,6 +93,8 @@ export class Threads {
     const label = `${callee.name}.${method.name}`;
     const thread = new Thread(callee, label, waiting?.priority ?? DEFAULT_PRIORITY);
     if (callee.id !== OWNER_HOST) this.#admit(thread);
+    // Before the callee runs: what it does may close a ring, or end the wait.
+    const waits = waiting === null ? null : scheduler.suspend(waiting, thread, null, Infinity);
     thread.base = depth;
     scheduler.running = thread;
     const call = start(edge, args);
@@ -104,9 +117,9 @@ export class Threads {
         (result) => end({ result }, answer),
         (error: unknown) => end({ error }, answer),
       );
-    if (waiting === null) return new Promise(on);
+    if (waits === null) return new Promise(on);
     on(() => {});
-    return scheduler.suspend(waiting, thread, null, Infinity);
+    return scheduler.park(waits);
   }
 
   /** @param conclude checks and moves the result; null: nobody is left to receive it */
@@ -137,7 +150,10 @@ export class Threads {
       resultWords(types).forEach((at, i) => {
         if (types[i]!.kind !== "str" && types[i]!.kind !== "slice") return;
         const [start, length] = [waiting.words[at]!, waiting.words[at + 1]!];
-        waiting.texts.push({ at: start, bytes: new Uint8Array(waiting.domain.memory!.buffer).slice(start, start + length) });
+        waiting.texts.push({
+          at: start,
+          bytes: new Uint8Array(waiting.domain.memory!.buffer).slice(start, start + length),
+        });
       });
     }
     scheduler.wake(waiting, status);

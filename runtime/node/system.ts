@@ -16,6 +16,7 @@ import { HOST_BUFFERS } from "../../kernel/domain/instantiate.ts";
 import { Kernel, type DomainInfo } from "../../kernel/kernel.ts";
 import { DEFAULT_RESTART, LIFECYCLE, type ResolvedSystem } from "../../kernel/manifest/manifest.ts";
 import type { Ablation } from "../../kernel/proxy/generate.ts";
+import type { Budgets } from "../../kernel/thread/budget.ts";
 import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
 import { lifecycleService } from "./services.ts";
 import { processBudgets } from "./budgets.ts";
@@ -38,6 +39,8 @@ export interface BootOptions {
   /** Directory for lowered modules; none: nothing is kept between runs. */
   readonly cacheDir?: string;
   readonly onFault?: (report: FaultReport) => void;
+  /** Of threads and memories, instead of the process's own. */
+  readonly budgets?: Budgets;
   /** A wait was refused that would never have ended; `ring` names the threads that would have waited. */
   readonly onDeadlock?: (ring: string) => void;
   /** The crossing laboratory: checks that proxies leave out. */
@@ -70,7 +73,7 @@ export class System {
       model: manifest.model,
       heapBytes: manifest.heap.bytes,
       objects: manifest.heap.objects,
-      budgets: processBudgets,
+      budgets: options.budgets ?? processBudgets,
       ...(options.omit === undefined ? {} : { omit: options.omit }),
       ...(options.elide === undefined ? {} : { elide: options.elide }),
       host: {

@@ -17,6 +17,7 @@ import {
   type Restart,
 } from "#kernel/manifest/manifest.ts";
 import type { Ablation } from "#kernel/proxy/generate.ts";
+import type { Budgets } from "#kernel/thread/budget.ts";
 import { System, type Service } from "#runtime/node/system.ts";
 import { compileInterfaces } from "#tools/idl/compile.ts";
 
@@ -47,6 +48,8 @@ export interface LabOptions {
   readonly services?: Readonly<Record<string, Service>>;
   readonly heapBytes?: number;
   readonly objects?: number;
+  readonly onDeadlock?: (ring: string) => void;
+  readonly budgets?: Budgets;
   readonly omit?: ReadonlySet<Ablation>;
   readonly elide?: boolean;
 }
@@ -173,6 +176,8 @@ export async function makeLab(options: LabOptions): Promise<Lab> {
     manifest,
     {
       images,
+      ...(options.onDeadlock === undefined ? {} : { onDeadlock: options.onDeadlock }),
+      ...(options.budgets === undefined ? {} : { budgets: options.budgets }),
       ...(options.omit === undefined ? {} : { omit: options.omit }),
       ...(options.elide === undefined ? {} : { elide: options.elide }),
     },

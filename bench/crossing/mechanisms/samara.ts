@@ -101,7 +101,7 @@ function trampoline(system: System): (rounds: number) => void {
   const entry = [{ signature: { params: [], results: [0x7f] } }];
   const bare = new Function("callee", "return (function trampoline() { return callee(0) | 0; })")(target) as Function;
   const table = caller.exports![EXPORT_CAPS] as WebAssembly.Table;
-  table.set(capability!.number - FIRST_HANDLE + 1 + index, bridge(makeBridge(entry), entry, [bare])[0]);
+  table.set(capability!.number - FIRST_HANDLE + 1 + index, bridge(makeBridge(entry), [bare])[0]);
   return run;
 }
 
