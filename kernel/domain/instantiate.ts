@@ -46,7 +46,10 @@ function makeMemory({ memories }: Budgets, domain: Domain): WebAssembly.Memory |
   return memory;
 }
 
-/** @throws KernelError (limit) beyond the budget of memories, (instantiate) when data or element segments do not fit, or V8 has no memory left */
+/**
+ * @throws KernelError (limit) beyond the budget of memories; (instantiate) when data or element segments do not fit, or
+ *   V8 has no memory left
+ */
 export function instantiate(kernel: InstanceKernel, domain: Domain, module: WebAssembly.Module, tick: Function): void {
   let instance: WebAssembly.Instance;
   try {

@@ -1,7 +1,8 @@
 /**
  * The kernel calls of threads, import module `thread`.
  *
- * Invariants: a domain names only threads and events of its own; nobody is suspended who cannot be (it gets a code), nor who dies; no exception but the kernel's trap object enters a domain.
+ * Invariants: a domain names only threads and events of its own; nobody is suspended who cannot be (it gets a code),
+ * nor who dies; no exception but the kernel's trap object enters a domain.
  */
 import type { Domain } from "../domain/domain.ts";
 import { RpcFault } from "../interface/model.ts";

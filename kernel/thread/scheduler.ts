@@ -18,7 +18,7 @@ import {
   RETURN_WORDS,
 } from "../../shared-heap/layout.ts";
 import { SUSPENDED } from "../proxy/modules.ts";
-import { Poller } from "./poller.ts";
+import type { Poller } from "./poller.ts";
 import { ReadyQueue } from "./ready.ts";
 import { Thread, type Event, type ThreadList } from "./thread.ts";
 import { Timers } from "./timers.ts";

@@ -97,7 +97,7 @@ export class Threads {
     const waits = waiting === null ? null : scheduler.suspend(waiting, thread, null, Infinity);
     thread.base = depth;
     scheduler.running = thread;
-    const call = start(edge, args);
+    const call = startCall(edge, args);
     scheduler.running = outer;
     this.#kernel.ledger[CORE_DEPTH >> 2] = depth;
     scheduler.keepWords(thread);
@@ -269,7 +269,7 @@ function resultTypes({ result }: Method) {
 }
 
 /** A service of the host may throw at once; a promising export never does. */
-function start(edge: AsyncEdge, args: readonly number[]): Promise<number | (() => number)> {
+function startCall(edge: AsyncEdge, args: readonly number[]): Promise<number | (() => number)> {
   try {
     return Promise.resolve(edge.start(...args));
   } catch (error) {
