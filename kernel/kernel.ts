@@ -6,7 +6,7 @@
  * that. The hot path is in the generated proxies; nothing in this file runs on it.
  */
 import { Domain, type Blame } from "./domain/domain.ts";
-import { classify } from "./domain/fault.ts";
+import { classify, FAULT_KINDS } from "./domain/fault.ts";
 import { policyOf } from "./domain/imports.ts";
 import { checkExports, instantiate, makeHostDomain, type InstanceKernel } from "./domain/instantiate.ts";
 import { Lives, recordWord } from "./domain/lives.ts";
@@ -21,14 +21,17 @@ import { bridge, makeBridge, makeDeepProbe, makeProbe, makeTrap } from "./proxy/
 import { Budget, type Budgets } from "./thread/budget.ts";
 import { Threads } from "./thread/threads.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
+import { Trace } from "./trace/trace.ts";
 import { ModuleCache, type CompiledModule } from "./wasm/cache.ts";
 import { AdmissionError } from "./wasm/errors.ts";
 import { ExchangeHeap, HeapError } from "../shared-heap/heap.ts";
 import {
   CORE_DEPTH,
+  DOMAIN_CPU,
   DOMAIN_FAULTS,
   FIRST_DOMAIN,
   FRAME_DOMAIN_MASK,
+  FRAME_TIME_UNIT_US,
   FRAMES,
   ledgerBytes,
   MAX_DOMAINS,
@@ -66,6 +69,8 @@ export interface DomainInfo {
   readonly objects: number;
   readonly threads: number;
   readonly memoryBytes: number;
+  /** CPU time that it was found running, in all its lives; counted in samples of about a millisecond. */
+  readonly cpuMs: number;
 }
 
 export class Kernel implements ProxyKernel, InstanceKernel {
@@ -80,6 +85,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   readonly typeIds: ReadonlyMap<string, number>;
   readonly threads: Threads;
   readonly budgets: Budgets;
+  readonly trace: Trace;
   readonly linker: EdgeLinker;
   /** The embedding program, as caller and as provider of services. */
   readonly hostDomain: Domain;
@@ -108,6 +114,13 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       objects: config.objects,
     });
     this.typeIds = registerTypes(this.heap, config.model);
+    this.trace = new Trace({
+      ledger: this.ledger,
+      interfaces: Object.keys(config.model.interfaces),
+      now: config.host.now,
+      edges: () => this.linker.edgeRecords(),
+      nameOf: (id) => this.#byId[id]?.name ?? null,
+    });
     this.budgets = config.budgets ?? { threads: new Budget(MAX_DOMAINS), memories: new Budget(MAX_DOMAINS) };
     this.threads = new Threads({
       ledger: this.ledger,
@@ -129,6 +142,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       trap: this.trap,
       probe: this.probe,
       cpuMicros: () => config.host.cpuMicros(),
+      tidy: () => this.trace.tidy(),
       byId: (id) => this.#byId[id] ?? null,
       overrun: (domain, ownMs) =>
         this.#lives.condemn(domain, {
@@ -154,13 +168,14 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   }
 
   #makeLives(): Lives {
-    const { ledger, heap, trap, linker, threads } = this;
+    const { ledger, heap, trap, linker, threads, trace } = this;
     return new Lives({
       ledger,
       heap,
       trap,
       linker,
       threads,
+      trace,
       host: this.#host,
       probeDeep: makeDeepProbe(),
       chain: (culprit) => this.chain(culprit),
@@ -190,8 +205,9 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       throw error;
     }
     if (former !== undefined) this.#supervisor.forget(former);
-    this.ledger[recordWord(domain, DOMAIN_FAULTS)] =
-      former === undefined ? 0 : this.ledger[recordWord(former, DOMAIN_FAULTS)]!;
+    for (const word of [DOMAIN_FAULTS, DOMAIN_CPU])
+      this.ledger[recordWord(domain, word)] = former === undefined ? 0 : this.ledger[recordWord(former, word)]!;
+    this.trace.adopt(domain.id);
     this.#lives.bear(domain);
     this.#byId[domain.id] = domain;
     this.#byName.set(domain.name, domain);
@@ -275,6 +291,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       ...this.heap.charged(d.id),
       threads: d.threads.live.size,
       memoryBytes: d.memory?.buffer.byteLength ?? 0,
+      cpuMs: ((this.ledger[recordWord(d, DOMAIN_CPU)]! >>> 0) * FRAME_TIME_UNIT_US) / 1000,
     }));
   }
 
@@ -334,7 +351,9 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     const why = this.hostDomain.blame?.message ?? message;
     this.hostDomain.blame = null;
     const report = { domain: name, id, incarnation, kind: "service" as const, message: why, chain: this.chain() };
-    this.#lives.report({ ...report, frames: [], objectsFreed: 0, bytesFreed: 0 });
+    this.trace.event("fault", id, FAULT_KINDS.indexOf("service"));
+    const nothing = { frames: [], objectsFreed: 0, bytesFreed: 0, owned: {}, trace: [] };
+    this.#lives.report({ ...report, ...nothing, ms: this.trace.ms });
   }
 
   #discard(handle: number, owner: number): void {

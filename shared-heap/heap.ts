@@ -81,7 +81,7 @@ export class ExchangeHeap extends Ledger {
 
   /** Starts to free all that a dead domain owns; see `Reclaim.step`. @throws HeapError "bad-owner" */
   beginReclaim(owner: number): Reclaim {
-    return new Reclaim(this, this.#holders, owner);
+    return new Reclaim(this, this.#holders, owner, this.types.count);
   }
 
   /** Frees all that a dead domain owns, at once. @returns what was freed */
@@ -89,6 +89,13 @@ export class ExchangeHeap extends Ledger {
     const reclaim = this.beginReclaim(owner);
     reclaim.step(Infinity);
     return { objects: reclaim.objects, bytes: reclaim.bytes };
+  }
+
+  /** How many objects of each type a dead domain owned itself, without those inside its containers. */
+  leftBy({ roots }: Reclaim): Record<string, number> {
+    const owned: Record<string, number> = {};
+    roots.forEach((count, type) => count > 0 && (owned[this.types.key(type)] = count));
+    return owned;
   }
 
   /** Violations of the heap's invariants; empty when all is well. */

@@ -8,7 +8,8 @@
  *     0x1000  frame stack  one word per crossing that has not returned
  *     0x11000 domains      MAX_DOMAINS records of 128 bytes
  *     ...     types        MAX_TYPES records of 16 bytes, then the pool of slot types
- *     ...     edges        one counter word per edge (method × caller × callee)
+ *     ...     edges        records of 64 bytes per edge (method × caller × callee): counter and last calls
+ *     ...     trace        a ring of kernel events for each domain; rings of time samples
  *     ...     objects      capacity records of 32 bytes; index 0 is never an object
  */
 
@@ -40,6 +41,8 @@ export const CORE_EPOCH = 0x00;
 export const CORE_DEPTH = 0x04;
 /** Non-zero when dead domains wait to be reclaimed from a shallow stack. */
 export const CORE_PENDING = 0x08;
+/** Numbers all calls and kernel events in their order; the newest number. Wraps: see `TRACE_HORIZON`. */
+export const CORE_SEQUENCE = 0x0c;
 
 export const FRAMES = 0x1000;
 export const MAX_FRAMES = 0x4000;
@@ -53,12 +56,16 @@ export const DOMAINS = 0x11000;
 export const DOMAIN_SHIFT = 7;
 /** Generation of the running instance, or 0 when calls must answer "dead" (dying, dead, free). Never 0 while alive. */
 export const DOMAIN_ALIVE = 0x00;
+/** Number of events in the domain's ring of the trace, in all. */
+export const DOMAIN_EVENTS = 0x04;
 /** Exchange-heap bytes (of blocks, not of visible sizes) and objects charged to the domain, and their limits. */
 export const DOMAIN_BYTES = 0x08;
 export const DOMAIN_OBJECTS = 0x0c;
 export const DOMAIN_BYTES_LIMIT = 0x10;
 export const DOMAIN_OBJECTS_LIMIT = 0x14;
 export const DOMAIN_FAULTS = 0x18;
+/** CPU time that ticks found the domain running, in units of FRAME_TIME_UNIT_US; wraps after five days of it. */
+export const DOMAIN_CPU = 0x1c;
 /** Eight result words of the last call that the domain made (as caller) or is about to return (as callee). */
 export const DOMAIN_RETURN = 0x20;
 export const RETURN_WORDS = 8;
@@ -80,12 +87,43 @@ export const SLOT_TYPES = TYPES + (MAX_TYPES << TYPE_SHIFT);
 export const MAX_SLOT_TYPES = 16384;
 
 // ── edges ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-export const EDGES = SLOT_TYPES + MAX_SLOT_TYPES * 4;
+/** Aligned, so that a call writes to one cache line: number of calls, then the sequence numbers of the last ones. */
+export const EDGES = (SLOT_TYPES + MAX_SLOT_TYPES * 4 + 63) & ~63;
+export const EDGE_SHIFT = 6;
 export const MAX_EDGES = 65536;
+export const EDGE_CALLS = 0x00;
+/** Call number n of the edge has its sequence number in word `n & EDGE_RING_MASK`. 0: none yet. */
+export const EDGE_RING = 0x20;
+export const EDGE_RING_MASK = 7;
+
+// ── trace ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+/** A sequence number further back than this is erased, long before the count has come around and would make it new. */
+export const TRACE_HORIZON = 1 << 30;
+/**
+ * Kernel events: for each domain a ring of its last ones, so that a noisy domain pushes out none but its own. Event n of
+ * the domain (DOMAIN_EVENTS counts them) is in record `n & EVENT_RING_MASK`.
+ */
+export const EVENTS = EDGES + (MAX_EDGES << EDGE_SHIFT);
+export const EVENTS_SHIFT = 8;
+export const EVENT_SHIFT = 4;
+export const EVENT_RING_MASK = (1 << (EVENTS_SHIFT - EVENT_SHIFT)) - 1;
+/** Sequence number; kind (`EventKind` of kernel/trace); a detail of that kind; milliseconds since boot. */
+export const EVENT_SEQUENCE = 0x0;
+export const EVENT_KIND = 0x4;
+export const EVENT_DETAIL = 0x8;
+export const EVENT_TIME = 0xc;
+/**
+ * Time samples, written by the watchdog alone: pairs of sequence number and milliseconds since boot, in two rings, of
+ * the last seconds and of the last hour. Each ring: number of samples, then the pairs.
+ */
+export const SAMPLES = EVENTS + (MAX_DOMAINS << EVENTS_SHIFT);
+export const MAX_SAMPLES = 4096;
+export const SAMPLES_BYTES = 64 + MAX_SAMPLES * 8;
+export const SAMPLE_PERIODS_MS = [1, 1000] as const;
 
 // ── objects ────────────────────────────────────────────────────────────────────────────────────────────────────────
 /** Aligned so that a record of 32 bytes never straddles a cache line. */
-export const OBJECTS = (EDGES + MAX_EDGES * 4 + 63) & ~63;
+export const OBJECTS = SAMPLES + SAMPLE_PERIODS_MS.length * SAMPLES_BYTES;
 export const OBJECT_SHIFT = 5;
 export const OBJECT_BYTES = 1 << OBJECT_SHIFT;
 /** `handle ^ owner << 10`: one compare proves owner and generation (`tag ^ handle === owner << 10`). */

@@ -27,16 +27,19 @@ export class Reclaim {
   /** Next record to look at, and where the scan ends. */
   scanned = 1;
   readonly total: number;
+  /** Number of objects that the domain owned itself, by type id; contents of its containers are not counted. */
+  readonly roots: Uint32Array;
   readonly #ledger: Ledger;
   readonly #holders: HolderMemo;
 
   /** @throws HeapError "bad-owner" for an owner that is no domain */
-  constructor(ledger: Ledger, holders: HolderMemo, owner: number) {
+  constructor(ledger: Ledger, holders: HolderMemo, owner: number, types: number) {
     if (!(owner >= FIRST_DOMAIN && owner < MAX_DOMAINS)) throw new HeapError("bad-owner", "reclaim", `owner ${owner}`);
     this.owner = owner;
     this.total = ledger.highWater;
     this.#ledger = ledger;
     this.#holders = holders;
+    this.roots = new Uint32Array(types);
   }
 
   /** Whether everything is done, the condemned given back included. */
@@ -69,8 +72,12 @@ export class Reclaim {
     const ledger = this.#ledger;
     const owner = ledger.ownerAt(index);
     if (owner === this.owner) {
-      if (ledger.at(TYPE, index) < 0) this.lent++;
-      else ledger.condemnAt(index);
+      const type = ledger.at(TYPE, index);
+      if (type < 0) this.lent++;
+      else {
+        this.roots[type]!++;
+        ledger.condemnAt(index);
+      }
       return;
     }
     if (ledger.at(CHARGED, index) !== this.owner) return;

@@ -82,6 +82,11 @@ export class TypeTable {
     return id;
   }
 
+  /** Number of ids in use, that of no type included. */
+  get count(): number {
+    return this.#keys.length;
+  }
+
   /** Id of a key, 0 when neither defined nor referred to. */
   id(key: string): number {
     return this.#ids.get(key) ?? 0;

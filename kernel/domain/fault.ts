@@ -4,17 +4,21 @@
  * Nothing here changes state. Reports are made from a shallow stack, after the domain's last frame has left.
  */
 import type { Host } from "../host/host.ts";
+import type { TraceEntry } from "../trace/trace.ts";
+import type { Usage } from "../../shared-heap/heap.ts";
 import { translateOffset } from "../wasm/offsets.ts";
 import type { Domain } from "./domain.ts";
 
-export type FaultKind =
-  | "trap" // unreachable, out of bounds, division, …: V8's own
-  | "stack" // the domain used up the stack
-  | "abort" // env.abort: assertions and throws of the toolchain
-  | "rule" // a bad handle, argument or result; a status that the interface does not have
-  | "slice" // ran longer than its CPU slice
-  | "killed" // from outside
-  | "service"; // a service of the host program threw
+export const FAULT_KINDS = [
+  "trap", // unreachable, out of bounds, division, …: V8's own
+  "stack", // the domain used up the stack
+  "abort", // env.abort: assertions and throws of the toolchain
+  "rule", // a bad handle, argument or result; a status that the interface does not have
+  "slice", // ran longer than its CPU slice
+  "killed", // from outside
+  "service", // a service of the host program threw
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** Where a trap happened: a byte offset in the domain's original module, and a source line when a map is known. */
 export interface TrapFrame {
@@ -39,6 +43,12 @@ export interface FaultReport {
   readonly chain: readonly string[];
   readonly objectsFreed: number;
   readonly bytesFreed: number;
+  /** Objects that it owned itself when it died, by type; the contents of containers only count as freed. */
+  readonly owned: Readonly<Record<string, number>>;
+  /** The last calls and events before the end, oldest first. */
+  readonly trace: readonly TraceEntry[];
+  /** When, in milliseconds since boot. */
+  readonly ms: number;
 }
 
 /** A wasm frame as V8 prints it: `at name (wasm://wasm/module-hash:wasm-function[12]:0x1a2b)`. */
@@ -66,7 +76,7 @@ export function trapFrames(
 /** What the host learns of a death. Frames are looked up when somebody reads them: source maps are slow to decode. */
 export function makeReport(
   domain: Domain,
-  freed: { readonly objects: number; readonly bytes: number },
+  { freed, owned, trace }: { freed: Usage } & Pick<FaultReport, "owned" | "trace">,
   host: Pick<Host, "locate">,
 ): FaultReport {
   const { name, id, incarnation, admitted } = domain;
@@ -89,6 +99,9 @@ export function makeReport(
     chain,
     objectsFreed: freed.objects,
     bytesFreed: freed.bytes,
+    owned,
+    trace,
+    ms: trace.at(-1)!.ms!,
   };
 }
 

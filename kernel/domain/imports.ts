@@ -22,6 +22,7 @@ import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
 import type { Target } from "../capability/table.ts";
 import type { EdgeLinker } from "../proxy/link.ts";
 import { threadCalls, type ThreadCallKernel } from "../thread/calls.ts";
+import type { Trace } from "../trace/trace.ts";
 import type { ResolvedDomain } from "../manifest/manifest.ts";
 import type { Domain } from "./domain.ts";
 
@@ -30,6 +31,7 @@ export interface ImportKernel extends ThreadCallKernel {
   readonly heap: ExchangeHeap;
   readonly typeIds: ReadonlyMap<string, number>;
   readonly linker: EdgeLinker;
+  readonly trace: Trace;
   abort(domain: Domain, message: string): never;
   /** The running domain (or built-in provider) of this name. */
   provider(name: string): Domain | null;
@@ -131,7 +133,9 @@ function kernelCalls(kernel: ImportKernel, domain: Domain): Map<string, Function
   for (const [key, id] of kernel.typeIds)
     calls.set(importKey("type", typeKey(model.types[key]!)), () => {
       probe(0);
-      return heap.create(id, domain.id);
+      const handle = heap.create(id, domain.id);
+      if (handle === 0) kernel.trace.event("refuse", domain.id, 0);
+      return handle;
     });
   calls.set(importKey("cap", "drop"), (number: number) => {
     probe(0);

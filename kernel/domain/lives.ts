@@ -14,6 +14,8 @@ import { I32 } from "../interface/model.ts";
 import type { CapabilityTable } from "../capability/table.ts";
 import type { CompiledModule } from "../wasm/cache.ts";
 import type { Threads } from "../thread/threads.ts";
+import { FAULT_KINDS } from "./fault.ts";
+import type { Trace } from "../trace/trace.ts";
 import { EXPORT_RESET } from "../wasm/intrinsics.ts";
 import type { Admitted } from "../wasm/policy.ts";
 import type { ExchangeHeap, Reclaim } from "../../shared-heap/heap.ts";
@@ -38,6 +40,8 @@ const RECLAIM_STEP = 100_000;
 const WIPE_STEP = 4 << 20;
 
 type InstanceFields = Pick<Domain, "admitted" | "module" | "memory" | "exports" | "capabilities">;
+/** Entries of the trace that a report keeps. */
+const POST_MORTEM = 32;
 
 export interface LifeKernel {
   readonly ledger: Int32Array;
@@ -45,6 +49,7 @@ export interface LifeKernel {
   readonly trap: WebAssembly.RuntimeError;
   readonly linker: EdgeLinker;
   readonly threads: Threads;
+  readonly trace: Trace;
   readonly host: Host;
   /** Guarantees room on the stack for burying and reviving a domain. Throws RangeError. */
   readonly probeDeep: () => void;
@@ -78,10 +83,12 @@ export class Lives {
     domain.incarnation++;
     domain.blame = null;
     ledger[recordWord(domain, DOMAIN_ALIVE)] = domain.generation;
+    this.#kernel.trace.event(domain.incarnation === 1 ? "load" : "restart", domain.id, domain.incarnation);
   }
 
   /** First code of a domain: locates its argument stack and runs `_init`. @throws KernelError (start) */
   init(domain: Domain): void {
+    this.#kernel.trace.event("init", domain.id, domain.incarnation);
     this.#locateArguments(domain);
     this.#runExport(domain, "_init");
   }
@@ -89,6 +96,7 @@ export class Lives {
   /** Runs `main`, if exported; every domain that it may call should have run `init`. @throws KernelError (start) */
   start(domain: Domain): void {
     domain.state = "running";
+    this.#kernel.trace.event("start", domain.id, domain.incarnation);
     this.#runExport(domain, "main");
     this.#kernel.threads.adopt(domain);
   }
@@ -304,7 +312,7 @@ export class Lives {
   #leaveStack(domain: Domain): boolean {
     if (domain.state !== "dying") return domain.state === "dead";
     if (!this.#kernel.threads.unwind(domain) || this.#onStack(domain)) return false;
-    const { heap, linker } = this.#kernel;
+    const { heap, linker, trace } = this.#kernel;
     const resettable = domain.admitted!.resettable;
     if (resettable) linker.releaseHeld(domain);
     else linker.dropAll(domain);
@@ -313,14 +321,16 @@ export class Lives {
     domain.wiped = 0;
     domain.reclaim = heap.beginReclaim(domain.id);
     domain.state = "dead";
+    trace.event("fault", domain.id, FAULT_KINDS.indexOf(domain.blame!.kind));
     this.#pending = this.#pending.filter((d) => d !== domain);
     return true;
   }
 
   #finish(domain: Domain, freed: Reclaim): void {
     domain.reclaim = null;
-    this.#kernel.ledger[recordWord(domain, DOMAIN_FAULTS)]!++;
-    const report = makeReport(domain, freed, this.#kernel.host);
+    const { heap, host, ledger, trace } = this.#kernel;
+    ledger[recordWord(domain, DOMAIN_FAULTS)]!++;
+    const report = makeReport(domain, { freed, owned: heap.leftBy(freed), trace: trace.read(domain, POST_MORTEM) }, host);
     this.report(report);
     if (this.#kernel.buried(domain, report)) domain.restartAsked = true;
   }

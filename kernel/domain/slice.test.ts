@@ -7,7 +7,7 @@ import {
   FRAME_TIME_SHIFT,
   FRAME_TIME_UNIT_US,
   FRAMES,
-  MAX_FRAMES,
+  TYPES,
 } from "../../shared-heap/layout.ts";
 import { DEFAULT_LIMITS } from "../manifest/manifest.ts";
 import { Domain } from "./domain.ts";
@@ -17,7 +17,7 @@ const SLICE_MS = 10;
 
 /** A clock over frames that a test lays by hand, and CPU time that it sets. */
 function setUp() {
-  const ledger = new Int32Array((FRAMES >> 2) + MAX_FRAMES);
+  const ledger = new Int32Array(TYPES >> 2);
   const trap = new WebAssembly.RuntimeError("dead");
   const limits = { ...DEFAULT_LIMITS, sliceMs: SLICE_MS };
   const domains = [4, 5, 6].map((id) => {
@@ -32,6 +32,7 @@ function setUp() {
     trap,
     probe: () => {},
     cpuMicros: () => time.micros,
+    tidy: () => {},
     byId: (id) => domains.find((d) => d.id === id) ?? null,
     overrun: (domain) => {
       overran.push(domain.name);

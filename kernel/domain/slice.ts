@@ -4,11 +4,14 @@
  * Time is charged to the frame on top, in its frame word, which a return discards: so a frame's time is its own,
  * without the callees that returned. The outermost frame that has used up its domain's slice is the culprit. When it is
  * not the running one, the domain is only marked: an innocent callee finishes, and the culprit traps when control is
- * back in it. A tick never suspends, frees or moves anything, so facts about handles survive it.
+ * back in it. Time is also added up for each domain, for people to see. A tick never suspends, frees or moves anything, so facts about handles survive it.
  */
 import {
   CORE_DEPTH,
   CORE_EPOCH,
+  DOMAIN_CPU,
+  DOMAIN_SHIFT,
+  DOMAINS,
   FRAME_DOMAIN_MASK,
   FRAME_TIME_SHIFT,
   FRAME_TIME_UNIT_US,
@@ -22,11 +25,18 @@ export interface SliceKernel {
   readonly probe: (never: 0) => void;
   cpuMicros(): number;
   byId(id: number): Domain | null;
+  /** Called at every tick. */
+  tidy(): void;
   /** Marks the domain as dying, for having overrun its slice. */
   overrun(domain: Domain, ownMs: number): void;
 }
 
 const MAX_UNITS = 0xfffff;
+/**
+ * What the first tick of a stay in domains counts for people: how long it had lasted is unknown, but as ticks come about
+ * once a millisecond, each stands for one.
+ */
+const SAMPLE_UNITS = 1000 / FRAME_TIME_UNIT_US;
 
 export class SliceClock {
   readonly #kernel: SliceKernel;
@@ -48,11 +58,14 @@ export class SliceClock {
     probe(0);
     ledger[CORE_EPOCH >> 2] = 0;
     const now = this.#kernel.cpuMicros();
-    const units = this.#last < 0 ? 0 : Math.round((now - this.#last) / FRAME_TIME_UNIT_US);
-    this.#last = units === 0 && this.#last >= 0 ? this.#last : now;
+    const first = this.#last < 0;
+    const units = first ? 0 : Math.round((now - this.#last) / FRAME_TIME_UNIT_US);
+    this.#last = units === 0 && !first ? this.#last : now;
+    this.#kernel.tidy();
     const depth = ledger[CORE_DEPTH >> 2]!;
     if (depth === 0) return;
     this.#charge(depth - 1, units);
+    this.#account(depth - 1, first ? SAMPLE_UNITS : units);
     this.#findCulprit(depth);
     const running = this.#kernel.byId(ledger[(FRAMES >> 2) + depth - 1]! & FRAME_DOMAIN_MASK);
     if (running !== null && !running.alive) throw trap;
@@ -63,6 +76,13 @@ export class SliceClock {
     const word = ledger[(FRAMES >> 2) + frame]!;
     const total = Math.min((word >>> FRAME_TIME_SHIFT) + units, MAX_UNITS);
     ledger[(FRAMES >> 2) + frame] = (total << FRAME_TIME_SHIFT) | (word & FRAME_DOMAIN_MASK);
+  }
+
+  /** Adds to what the domain has used in all. */
+  #account(frame: number, units: number): void {
+    const { ledger } = this.#kernel;
+    const domain = ledger[(FRAMES >> 2) + frame]! & FRAME_DOMAIN_MASK;
+    ledger[(DOMAINS + (domain << DOMAIN_SHIFT) + DOMAIN_CPU) >> 2]! += units;
   }
 
   #findCulprit(depth: number): void {

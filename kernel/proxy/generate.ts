@@ -22,10 +22,15 @@ import {
 } from "../interface/model.ts";
 import {
   CORE_DEPTH,
+  CORE_SEQUENCE,
   DOMAIN_ALIVE,
   DOMAIN_RETURN,
   DOMAIN_SHIFT,
   DOMAINS,
+  EDGE_CALLS,
+  EDGE_RING,
+  EDGE_RING_MASK,
+  EDGE_SHIFT,
   EDGES,
   FIRST_HANDLE,
   FRAMES,
@@ -40,7 +45,7 @@ import {
 } from "../../shared-heap/layout.ts";
 
 /** Checks that the crossing laboratory can leave out to show what each costs. The kernel never leaves one out. */
-export type Ablation = "stack" | "alive" | "owner" | "type" | "catch" | "count" | "epoch";
+export type Ablation = "stack" | "alive" | "owner" | "type" | "catch" | "count" | "trace" | "epoch";
 
 /** Everything about an edge that is baked into the source as a constant. */
 export interface EdgeConstants {
@@ -51,7 +56,7 @@ export interface EdgeConstants {
   readonly callee: { readonly name: string; readonly id: number; readonly generation: number };
   /** The object in the callee that the capability names. */
   readonly self: number;
-  /** Index of the edge's counter word. */
+  /** Index of the edge's record. */
   readonly counter: number;
   /** Ledger type id of each exchangeable type, by its key in the model. */
   readonly typeIds: ReadonlyMap<string, number>;
@@ -134,7 +139,7 @@ class ProxyWriter {
       `if (depth >= ${MAX_FRAMES}) return ${RpcFault.exhausted};`,
       ...this.#copies,
       ...this.#moves,
-      ...unless("count", `L[${word(EDGES) + this.#e.counter}]++;`),
+      ...this.#record(),
       ...unless("epoch", `L[${word(FRAMES)} + depth] = ${callee.id};`),
       `L[${DEPTH}] = depth + 1;`,
       ...(method.async === true ? this.#launch(results) : this.#callAndReturn(results)),
@@ -146,6 +151,15 @@ class ProxyWriter {
       "})",
       `//# sourceURL=samara://proxy/${caller.name}/${callee.name}.${self}/${this.#e.interface.name}.${method.name}`,
     ].join("\n");
+  }
+
+  /** Counts the call, and notes its place in the order of all calls in the edge's ring. */
+  #record(): string[] {
+    const edge = EDGES + (this.#e.counter << EDGE_SHIFT);
+    if (this.#omits("count")) return [];
+    const count = `++L[${word(edge + EDGE_CALLS)}]`;
+    if (this.#omits("trace")) return [`${count};`];
+    return [`L[${word(edge + EDGE_RING)} + (${count} & ${EDGE_RING_MASK})] = ++L[${word(CORE_SEQUENCE)}];`];
   }
 
   /** The callee runs on a stack of its own; `conclude` runs when it has ended, whenever that is. */

@@ -15,8 +15,9 @@ import {
   type Interface,
   type Model,
 } from "../interface/model.ts";
+import type { Trace, TracedEdge } from "../trace/trace.ts";
 import type { Admitted } from "../wasm/policy.ts";
-import { EDGES, MAX_EDGES } from "../../shared-heap/layout.ts";
+import { EDGE_CALLS, EDGE_SHIFT, EDGES, FIRST_HANDLE, MAX_EDGES } from "../../shared-heap/layout.ts";
 import { generateProxy, PROXY_SCOPE, type Ablation } from "./generate.ts";
 import type { AsyncEdge, Threads } from "../thread/threads.ts";
 import { bridge, EMPTY_MEMORY, makeBridge, makeCopier, promising, type BridgeEntry, type Copier } from "./modules.ts";
@@ -39,17 +40,14 @@ export interface ProxyKernel {
   implementation(domain: Domain, name: string): Function | null;
   readonly hostDomain: Domain;
   readonly threads: Threads;
+  readonly trace: Trace;
   /** The running domain (or built-in provider) of this name. */
   provider(name: string): Domain | null;
   /** All who may hold capabilities. */
   holders(): Iterable<Domain>;
 }
 
-export interface EdgeInfo {
-  readonly caller: string;
-  readonly callee: string;
-  readonly interface: string;
-  readonly method: string;
+export interface EdgeInfo extends TracedEdge {
   readonly calls: number;
 }
 
@@ -60,7 +58,7 @@ export class EdgeLinker {
   readonly #kernel: ProxyKernel;
   readonly #bridges = new Map<string, WebAssembly.Module>();
   readonly #copiers = new WeakMap<WebAssembly.Memory, WeakMap<WebAssembly.Memory, Copier>>();
-  readonly #edges: (Omit<EdgeInfo, "calls"> | null)[] = [];
+  readonly #edges: (TracedEdge | null)[] = [];
   readonly #freeCounters: number[] = [];
 
   constructor(kernel: ProxyKernel) {
@@ -82,7 +80,11 @@ export class EdgeLinker {
     if (counters === null) return RpcFault.exhausted;
     const proxies = interface_.methods.map((_, i) => this.#compile(holder, callee, target, i, counters[i]!));
     const capability = table.add(target, proxies, this.#entries(interface_, proxies), counters);
-    if (capability !== null) return capability.number;
+    if (capability !== null) {
+      const { trace } = this.#kernel;
+      trace.event("grant", holder.id, trace.peerDetail(target.interface, callee.id));
+      return capability.number;
+    }
     counters.forEach((c) => this.#releaseCounter(c));
     return RpcFault.exhausted;
   }
@@ -175,12 +177,20 @@ export class EdgeLinker {
   pass(from: Domain, to: Domain, number: number, interfaceName: string): number {
     const capability = from.capabilities?.get(number) ?? null;
     if (capability === null || capability.interface !== interfaceName) return -1;
-    return this.grant(to, capability);
+    const passed = this.grant(to, capability);
+    const { trace } = this.#kernel;
+    if (passed >= FIRST_HANDLE) trace.event("pass", from.id, trace.peerDetail(interfaceName, to.id));
+    return passed;
   }
 
   edges(): EdgeInfo[] {
-    const counter = (i: number): number => this.#kernel.ledger[(EDGES >> 2) + i]! >>> 0;
-    return this.#edges.flatMap((edge, i) => (edge === null ? [] : [{ ...edge, calls: counter(i) }]));
+    const { ledger } = this.#kernel;
+    return this.#edges.flatMap((edge, i) => (edge === null ? [] : [{ ...edge, calls: ledger[callsWord(i)]! >>> 0 }]));
+  }
+
+  /** By index of the record in the ledger. */
+  edgeRecords(): readonly (TracedEdge | null)[] {
+    return this.#edges;
   }
 
   /** The generated source of one method, for people who want to read it. */
@@ -277,7 +287,8 @@ export class EdgeLinker {
         interface: interface_.name,
         method: method.name,
       };
-      this.#kernel.ledger[(EDGES >> 2) + counter] = 0;
+      this.#kernel.ledger[callsWord(counter)] = 0;
+      this.#kernel.trace.clearEdge(counter);
       return counter;
     });
   }
@@ -287,6 +298,8 @@ export class EdgeLinker {
     this.#freeCounters.push(counter);
   }
 }
+
+const callsWord = (edge: number): number => (EDGES + (edge << EDGE_SHIFT) + EDGE_CALLS) >> 2;
 
 /** Whether it names an object of the domain's manifest entry: those are there in its next life too. */
 function provides(domain: Domain, target: Target): boolean {

@@ -95,7 +95,7 @@ export class System {
     );
     const names = manifest.domains.map((d) => d.name);
     if (LIFECYCLE in manifest.model.interfaces) this.serve(LIFECYCLE, lifecycleService(this, names));
-    this.#watchdog = new Watchdog(this.kernel.ledgerMemory.buffer as unknown as SharedArrayBuffer);
+    this.#watchdog = new Watchdog(this.kernel.ledgerMemory.buffer as unknown as SharedArrayBuffer, this.kernel.trace.ms);
   }
 
   /** Boots a manifest in one step. @throws AdmissionError, KernelError */

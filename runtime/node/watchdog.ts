@@ -1,12 +1,12 @@
 /**
  * The watchdog thread: asks the running domain for a tick, about once per PERIOD_MS, while any domain runs.
  *
- * It only ever writes CORE_EPOCH; whose time is up is the kernel's decision, made on the kernel's own thread.
- * Invariant:
- * a domain that never returns is asked within a period, whatever it does, because every loop and function looks.
+ * It only ever writes CORE_EPOCH and the trace's time samples; whose time is up is the kernel's decision, made on the
+ * kernel's own thread. Invariant: a domain that never returns is asked within a period, whatever it does, because every loop and function looks.
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { CORE_DEPTH, CORE_EPOCH } from "../../shared-heap/layout.ts";
+import { samplePair, samplesWord } from "../../kernel/trace/trace.ts";
+import { CORE_DEPTH, CORE_EPOCH, CORE_SEQUENCE, SAMPLE_PERIODS_MS } from "../../shared-heap/layout.ts";
 
 const PERIOD_MS = 1;
 /** With an empty stack the thread looks less often: idle systems should cost nothing. */
@@ -16,15 +16,21 @@ interface WatchdogData {
   readonly ledger: SharedArrayBuffer;
   /** One word, set and notified to end the thread. */
   readonly stop: SharedArrayBuffer;
+  /** When the system booted, in milliseconds since 1970: threads have clocks of their own. */
+  readonly boot: number;
 }
 
 export class Watchdog {
   readonly #worker: Worker;
   readonly #stop = new SharedArrayBuffer(4);
 
-  /** @param ledger memory 2 */
-  constructor(ledger: SharedArrayBuffer) {
-    const data: WatchdogData = { ledger, stop: this.#stop };
+  /**
+   * @param ledger memory 2
+   * @param uptimeMs the trace's clock now
+   */
+  constructor(ledger: SharedArrayBuffer, uptimeMs: number) {
+    const boot = performance.timeOrigin + performance.now() - uptimeMs;
+    const data: WatchdogData = { ledger, stop: this.#stop, boot };
     this.#worker = new Worker(new URL(import.meta.url), {
       workerData: data,
       execArgv: ["--disable-warning=ExperimentalWarning"],
@@ -40,14 +46,33 @@ export class Watchdog {
   }
 }
 
-function watch({ ledger, stop }: WatchdogData): void {
+function watch({ ledger, stop, boot }: WatchdogData): void {
   const words = new Int32Array(ledger);
   const stopWord = new Int32Array(stop);
+  let sequence = 0;
   while (Atomics.load(stopWord, 0) === 0) {
-    const busy = Atomics.load(words, CORE_DEPTH >> 2) !== 0;
-    if (busy) Atomics.store(words, CORE_EPOCH >> 2, 1);
+    const inside = Atomics.load(words, CORE_DEPTH >> 2) !== 0;
+    if (inside) Atomics.store(words, CORE_EPOCH >> 2, 1);
+    const now = Atomics.load(words, CORE_SEQUENCE >> 2);
+    const busy = inside || now !== sequence;
+    if (now !== sequence) sample(words, now, performance.timeOrigin + performance.now() - boot);
+    sequence = now;
     Atomics.wait(stopWord, 0, 0, busy ? PERIOD_MS : IDLE_MS);
   }
+}
+
+/** Notes which number the trace is at, and when. */
+function sample(words: Int32Array, sequence: number, ms: number): void {
+  SAMPLE_PERIODS_MS.forEach((period, level) => {
+    const base = samplesWord(level);
+    const count = words[base]! >>> 0;
+    const last = words[samplePair(base, count) + 1]! >>> 0;
+    if (ms - last < period) return;
+    const at = samplePair(base, count + 1);
+    words[at] = sequence;
+    words[at + 1] = ms;
+    Atomics.store(words, base, count + 1);
+  });
 }
 
 if (!isMainThread && parentPort !== null && isWatchdogData(workerData)) watch(workerData);

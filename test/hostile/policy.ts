@@ -7,6 +7,7 @@
 import { F32, F64, I32, type Signature } from "#kernel/interface/model.ts";
 import { CAP_CALLS, ENV_CALLS, HEAP_CALLS, MINT, NEW_OBJECT, USE } from "#kernel/wasm/intrinsics.ts";
 import { importKey, type LowerOptions, type Policy } from "#kernel/wasm/policy.ts";
+import { ledgerBytes } from "#shared-heap/layout.ts";
 
 export const STORE = "Store$00000000000000aa";
 export const NEW_PLAIN = "Plain$00000000000000b0";
@@ -15,7 +16,8 @@ export const NEW_DEQUE = "Deque<Plain,4>$00000000000000b2";
 /** Memory quota of an attacker, pages. */
 export const MAX_PAGES = 4;
 export const HEAP_PAGES = 10;
-export const LEDGER_PAGES = 16;
+/** Enough for the objects of the world, and for handles that name none. */
+export const LEDGER_PAGES = ledgerBytes(8192) / 65536;
 
 /** Client signatures of the interface's methods, capability last, with their places in the capability table. */
 export const METHODS: Readonly<Record<string, { readonly signature: Signature; readonly index: number }>> = {
