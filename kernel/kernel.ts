@@ -137,19 +137,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       heapPages: pages.heap,
       ledgerPages: pages.ledger,
     });
-    this.#clock = new SliceClock({
-      ledger: this.ledger,
-      trap: this.trap,
-      probe: this.probe,
-      cpuMicros: () => config.host.cpuMicros(),
-      tidy: () => this.trace.tidy(),
-      byId: (id) => this.#byId[id] ?? null,
-      overrun: (domain, ownMs) =>
-        this.#lives.condemn(domain, {
-          kind: "slice",
-          message: `ran ${ownMs} ms of its own, slice ${domain.entry.limits.sliceMs} ms`,
-        }),
-    });
+    this.#clock = this.#makeClock();
     this.#supervisor = new Supervisor({
       now: config.host.now,
       after: config.host.after,
@@ -165,6 +153,22 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     this.#byId[OWNER_HOST] = this.hostDomain;
     this.#lives.bear(this.hostDomain);
     this.hostDomain.state = "running";
+  }
+
+  #makeClock(): SliceClock {
+    return new SliceClock({
+      ledger: this.ledger,
+      trap: this.trap,
+      probe: this.probe,
+      cpuMicros: () => this.#host.cpuMicros(),
+      tidy: () => this.trace.tidy(),
+      byId: (id) => this.#byId[id] ?? null,
+      overrun: (domain, ownMs) =>
+        this.#lives.condemn(domain, {
+          kind: "slice",
+          message: `ran ${ownMs} ms of its own, slice ${domain.entry.limits.sliceMs} ms`,
+        }),
+    });
   }
 
   #makeLives(): Lives {

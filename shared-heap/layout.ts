@@ -100,8 +100,8 @@ export const EDGE_RING_MASK = 7;
 /** A sequence number further back than this is erased, long before the count has come around and would make it new. */
 export const TRACE_HORIZON = 1 << 30;
 /**
- * Kernel events: for each domain a ring of its last ones, so that a noisy domain pushes out none but its own. Event n of
- * the domain (DOMAIN_EVENTS counts them) is in record `n & EVENT_RING_MASK`.
+ * Kernel events: for each domain a ring of its last ones, so that a noisy domain pushes out none but its own. Event n
+ * of the domain (DOMAIN_EVENTS counts them) is in record `n & EVENT_RING_MASK`.
  */
 export const EVENTS = EDGES + (MAX_EDGES << EDGE_SHIFT);
 export const EVENTS_SHIFT = 8;

@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 
 /** Checks that can be left out of a crossing, to see what each costs. */
-export const ABLATIONS = ["alive", "owner", "type", "catch", "count", "epoch", "stack"] as const;
+export const ABLATIONS = ["alive", "owner", "type", "catch", "count", "trace", "epoch", "stack"] as const;
 export type AblationName = (typeof ABLATIONS)[number];
 
 export const BENCHMARKS = ["crossing", "heap", "load", "lifecycle"] as const;

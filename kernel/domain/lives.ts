@@ -41,7 +41,7 @@ const WIPE_STEP = 4 << 20;
 
 type InstanceFields = Pick<Domain, "admitted" | "module" | "memory" | "exports" | "capabilities">;
 /** Entries of the trace that a report keeps. */
-const POST_MORTEM = 32;
+const POST_MORTEM = 16;
 
 export interface LifeKernel {
   readonly ledger: Int32Array;
@@ -330,7 +330,8 @@ export class Lives {
     domain.reclaim = null;
     const { heap, host, ledger, trace } = this.#kernel;
     ledger[recordWord(domain, DOMAIN_FAULTS)]!++;
-    const report = makeReport(domain, { freed, owned: heap.leftBy(freed), trace: trace.read(domain, POST_MORTEM) }, host);
+    const left = { freed, owned: heap.leftBy(freed), trace: trace.read(domain, POST_MORTEM) };
+    const report = makeReport(domain, left, host);
     this.report(report);
     if (this.#kernel.buried(domain, report)) domain.restartAsked = true;
   }

@@ -4,7 +4,8 @@
  * Time is charged to the frame on top, in its frame word, which a return discards: so a frame's time is its own,
  * without the callees that returned. The outermost frame that has used up its domain's slice is the culprit. When it is
  * not the running one, the domain is only marked: an innocent callee finishes, and the culprit traps when control is
- * back in it. Time is also added up for each domain, for people to see. A tick never suspends, frees or moves anything, so facts about handles survive it.
+ * back in it. Time is also added up for each domain, for people to see. A tick never suspends, frees or moves anything,
+ * so facts about handles survive it.
  */
 import {
   CORE_DEPTH,
@@ -33,8 +34,8 @@ export interface SliceKernel {
 
 const MAX_UNITS = 0xfffff;
 /**
- * What the first tick of a stay in domains counts for people: how long it had lasted is unknown, but as ticks come about
- * once a millisecond, each stands for one.
+ * What the first tick of a stay in domains counts for people: how long it had lasted is unknown, but as ticks come
+ * about once a millisecond, each stands for one.
  */
 const SAMPLE_UNITS = 1000 / FRAME_TIME_UNIT_US;
 

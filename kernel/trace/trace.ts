@@ -160,17 +160,17 @@ export class Trace {
   /**
    * What a domain did and what was done to it: its calls, calls into it, kernel events.
    * @param limit how many entries at most, the newest
-   * @param after only what came after this place in the order
+   * @param since only what came after this place in the order
    */
-  read(domain: { readonly name: string; readonly id: number }, limit: number, after = -1): TraceEntry[] {
+  read(domain: { readonly name: string; readonly id: number }, limit: number, since = -1): TraceEntry[] {
     const position = this.position;
     const found = [...this.#calls(domain.name), ...this.#events(domain.id)]
-      .filter((entry) => entry.age < TRACE_HORIZON && position - entry.age > after)
+      .filter((entry) => entry.age < TRACE_HORIZON && position - entry.age > since)
       .toSorted((a, b) => a.age - b.age)
       .slice(0, limit);
     const samples = this.#samples();
     let sample = samples.next();
-    let when: number | null = this.ms;
+    let when: number | null = Math.round(this.ms);
     const entries = found.map(({ age, ...entry }) => {
       // The first sample after a call is the nearest that is known of it.
       for (; !sample.done && sample.value.age <= age; sample = samples.next()) when = sample.value.ms;
@@ -221,7 +221,7 @@ export class Trace {
 
   /** Ids are used again: who came later is not meant. */
   #name(id: number, age: number): string {
-    return (this.#total - age >= this.#born[id]! ? this.#kernel.nameOf(id) : null) ?? "(gone)";
+    return (this.#total - age > this.#born[id]! ? this.#kernel.nameOf(id) : null) ?? "(gone)";
   }
 
   /** Time samples, newest first; those of the last seconds, then the ones of the last hour that are older. */

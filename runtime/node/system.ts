@@ -16,10 +16,12 @@ import { HOST_BUFFERS } from "../../kernel/domain/instantiate.ts";
 import { Kernel, type DomainInfo } from "../../kernel/kernel.ts";
 import { DEFAULT_RESTART, LIFECYCLE, type ResolvedSystem } from "../../kernel/manifest/manifest.ts";
 import type { Ablation } from "../../kernel/proxy/generate.ts";
+import type { EdgeInfo } from "../../kernel/proxy/link.ts";
 import type { Budgets } from "../../kernel/thread/budget.ts";
+import type { TraceEntry } from "../../kernel/trace/trace.ts";
 import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
-import { lifecycleService } from "./services.ts";
 import { processBudgets } from "./budgets.ts";
+import { lifecycleService } from "./lifecycle.ts";
 import { Symbols } from "./symbols.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -28,6 +30,8 @@ export interface DomainImage {
   readonly bytes: Uint8Array;
   readonly sourceMap?: string;
 }
+
+export type { DomainInfo, EdgeInfo, FaultReport, TraceEntry };
 
 export type RecordClass = new (heap: HostHeap, handle: number) => HostObject;
 
@@ -48,6 +52,19 @@ export interface BootOptions {
   readonly elide?: boolean;
 }
 
+export interface Statistics {
+  /** Of the exchange heap, with what it has room for. */
+  readonly bytes: number;
+  readonly objects: number;
+  readonly limits: { readonly bytes: number; readonly objects: number };
+  /** Between domains, since boot; of edges that still exist. */
+  readonly calls: number;
+  readonly cpuMs: number;
+  /** The part of it that was not found in a domain: the host program's, the kernel's, and what samples miss. */
+  readonly hostMs: number;
+  readonly uptimeMs: number;
+}
+
 /** A service of this program: objects that implement an interface, in the order of their `self` numbers. */
 export type Service = readonly Record<string, Function>[];
 
@@ -61,6 +78,7 @@ export class System {
   readonly #marshal: Marshal;
   readonly #symbols = new Symbols();
   readonly #watchdog: Watchdog;
+  readonly #cpuMicrosAtBoot = threadCpuMicros();
   #stopped = false;
 
   /** Makes the kernel; no domain yet. `serve` what the manifest expects of the host, then `start`. */
@@ -95,7 +113,10 @@ export class System {
     );
     const names = manifest.domains.map((d) => d.name);
     if (LIFECYCLE in manifest.model.interfaces) this.serve(LIFECYCLE, lifecycleService(this, names));
-    this.#watchdog = new Watchdog(this.kernel.ledgerMemory.buffer as unknown as SharedArrayBuffer, this.kernel.trace.ms);
+    this.#watchdog = new Watchdog(
+      this.kernel.ledgerMemory.buffer as unknown as SharedArrayBuffer,
+      this.kernel.trace.ms,
+    );
   }
 
   /** Boots a manifest in one step. @throws AdmissionError, KernelError */
@@ -159,6 +180,35 @@ export class System {
 
   domains(): DomainInfo[] {
     return this.kernel.domains();
+  }
+
+  /** Who can call whom, and how often they did. */
+  edges(): EdgeInfo[] {
+    return this.kernel.linker.edges();
+  }
+
+  /** What the system as a whole uses and has used since boot; of CPU time, this thread's. */
+  statistics(): Statistics {
+    const { objects, bytes } = this.kernel.heap.statistics();
+    const calls = this.edges().reduce((sum, edge) => sum + edge.calls, 0);
+    const domainsMs = this.domains().reduce((sum, domain) => sum + domain.cpuMs, 0);
+    const cpuMs = (threadCpuMicros() - this.#cpuMicrosAtBoot) / 1000;
+    const { heap } = this.#manifest;
+    const limits = { bytes: heap.bytes, objects: heap.objects };
+    return {
+      bytes,
+      objects,
+      limits,
+      calls,
+      cpuMs,
+      hostMs: Math.max(0, cpuMs - domainsMs),
+      uptimeMs: this.kernel.trace.ms,
+    };
+  }
+
+  /** The last calls of a domain, calls into it, and what the kernel did with it, oldest first; see `Trace.read`. */
+  trace(name: string, limit = 100, since?: number): TraceEntry[] {
+    return this.kernel.trace.read(this.kernel.domain(name), limit, since);
   }
 
   kill(name: string, why?: string): void {

@@ -2,7 +2,8 @@
  * The watchdog thread: asks the running domain for a tick, about once per PERIOD_MS, while any domain runs.
  *
  * It only ever writes CORE_EPOCH and the trace's time samples; whose time is up is the kernel's decision, made on the
- * kernel's own thread. Invariant: a domain that never returns is asked within a period, whatever it does, because every loop and function looks.
+ * kernel's own thread. Invariant: a domain that never returns is asked within a period, whatever it does,
+ * because every loop and function looks.
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { samplePair, samplesWord } from "../../kernel/trace/trace.ts";

@@ -4,9 +4,9 @@
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Console } from "#runtime/node/console.ts";
-import type { ShellClient } from "#runtime/node/console.ts";
-import { consoleService, systemService } from "#runtime/node/services.ts";
+import { Console } from "#runtime/control/console.ts";
+import type { ShellClient } from "#runtime/control/console.ts";
+import { consoleService, systemService } from "#runtime/control/services.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem } from "#tools/build/index.ts";
 import type { SystemBuild } from "#tools/build/index.ts";

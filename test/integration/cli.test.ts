@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { defineSystem } from "#kernel/manifest/manifest.ts";
-import type { ShellClient } from "#runtime/node/console.ts";
+import type { ShellClient } from "#runtime/control/console.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem } from "#tools/build/index.ts";
 import { newDomain } from "#tools/commands/new.ts";

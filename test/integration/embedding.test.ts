@@ -6,7 +6,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { FaultReport } from "#kernel/domain/fault.ts";
 import { KernelError } from "#kernel/errors.ts";
-import { consoleService, systemService } from "#runtime/node/services.ts";
+import { consoleService, systemService } from "#runtime/control/services.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem, loadSystem } from "#tools/build/index.ts";
 import type { SystemBuild } from "#tools/build/index.ts";

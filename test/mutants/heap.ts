@@ -244,8 +244,8 @@ const RECLAIM: readonly Mutant[] = [
   {
     name: "lent-object-reclaimed",
     file: file("reclaim.ts"),
-    find: "if (ledger.at(TYPE, index) < 0) this.lent++;\n      else ledger.condemnAt(index);",
-    replace: "ledger.condemnAt(index);",
+    find: "if (type < 0) this.lent++;\n      else {",
+    replace: "{",
     why: "H4: an object is freed while a borrower is in it",
     killers: [file("reclaim.test.ts")],
     modes: "any",

@@ -1,4 +1,4 @@
-/** Seeded bugs in proxies, linker, kernel calls, slices and the life of domains. */
+/** Seeded bugs in proxies, linker, kernel calls, slices, the life of domains and the trace. */
 import type { Mutant } from "./mutant.ts";
 
 const GENERATE = "kernel/proxy/generate.ts";
@@ -275,4 +275,34 @@ const LIFE: readonly Mutant[] = [
   },
 ];
 
-export const PROXY_MUTANTS: readonly Mutant[] = [...ARGUMENTS, ...RETURN, ...LINKER, ...LIFE];
+const TRACE: readonly Mutant[] = [
+  {
+    name: "trace-of-all-calls-in-one-slot",
+    file: GENERATE,
+    find: "+ (${count} & ${EDGE_RING_MASK})]",
+    replace: "+ (${count} & 0)]",
+    why: "the trace forgets all calls of an edge but the last",
+    killers: ["test/control/trace.test.ts"],
+    modes: "any",
+  },
+  {
+    name: "trace-never-tidied",
+    file: "kernel/trace/trace.ts",
+    find: "this.#age(ledger[at]!) >= TRACE_HORIZON) ledger[at] = 0;",
+    replace: "this.#age(ledger[at]!) < 0) ledger[at] = 0;",
+    why: "a call of long ago looks new when the numbers have come around",
+    killers: ["kernel/trace/trace.test.ts"],
+    modes: "any",
+  },
+  {
+    name: "time-charged-to-the-caller",
+    file: "kernel/domain/slice.ts",
+    find: "this.#account(depth - 1,",
+    replace: "this.#account(0,",
+    why: "people see the time of a callee as its caller's",
+    killers: ["test/control/trace.test.ts"],
+    modes: "any",
+  },
+];
+
+export const PROXY_MUTANTS: readonly Mutant[] = [...ARGUMENTS, ...RETURN, ...LINKER, ...LIFE, ...TRACE];

@@ -8,9 +8,9 @@
  *   npm run samara -- run default
  */
 import { join } from "node:path";
-import { Console } from "#runtime/node/console.ts";
-import type { ShellClient } from "#runtime/node/console.ts";
-import { consoleService, systemService } from "#runtime/node/services.ts";
+import { Console } from "#runtime/control/console.ts";
+import type { ShellClient } from "#runtime/control/console.ts";
+import { consoleService, systemService } from "#runtime/control/services.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem, loadSystem } from "../build/index.ts";
 import type { Command } from "../lib/command.ts";

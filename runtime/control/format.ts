@@ -1,7 +1,7 @@
 /**
  * How faults read on a plain terminal.
  */
-import type { FaultReport } from "../../kernel/domain/fault.ts";
+import type { FaultReport } from "../node/system.ts";
 
 /** One line: who, what, where in the source. */
 export function formatFault(fault: FaultReport): string {

@@ -4,14 +4,9 @@
  * They are ordinary callees: their answers pass the same checks as a domain's. Invariant: what `System` shows is text
  * and numbers; it hands out no memory, no object and no capability.
  */
-import { KernelError } from "../../kernel/errors.ts";
 import { formatFault } from "./format.ts";
-import type { Service, System } from "./system.ts";
-
-const STATES = ["loaded", "running", "dying", "dead"] as const;
-const ALIVE: readonly string[] = ["loaded", "running"];
-const refused = (error: string) => ({ ok: false, error });
-const answer = (value?: unknown) => ({ ok: true, value });
+import { ALIVE, answer, refused, STATES } from "../node/lifecycle.ts";
+import type { Service, System } from "../node/system.ts";
 
 /** Cuts text to what fits into `Str<max>`, at a character's border. */
 export function clip(text: string, max: number): string {
@@ -59,39 +54,11 @@ export function systemService(system: System): Service {
         return answer();
       },
       statistics: () => {
-        const { objects, bytes } = system.kernel.heap.statistics();
-        const calls = system.kernel.linker.edges().reduce((sum, e) => sum + e.calls, 0);
+        const { bytes, objects, calls } = system.statistics();
         return answer({ heapBytes: BigInt(bytes), objects, domains: system.domains().length, calls: BigInt(calls) });
       },
     },
   ];
-}
-
-/** The domains of a system as `supervisor.NAME`: one object each, in the order of `names`. */
-export function lifecycleService(system: System, names: readonly string[]): Service {
-  const ERRORS: Readonly<Record<string, string>> = { start: "Died", limit: "NoRoom" };
-  const find = (name: string) => system.domains().find((d) => d.name === name)!;
-  const restart = (name: string) => {
-    try {
-      return system.restart(name, "restarted by its supervisor") ? answer(find(name).incarnation) : refused("Busy");
-    } catch (error) {
-      const known = error instanceof KernelError ? ERRORS[error.code] : undefined;
-      if (known === undefined) throw error;
-      return refused(known);
-    }
-  };
-  return names.map((name) => ({
-    state: () => {
-      const { state, incarnation, faults } = find(name);
-      return answer({ state: STATES.indexOf(state), generation: incarnation, faults });
-    },
-    restart: () => restart(name),
-    kill: () => {
-      if (!ALIVE.includes(find(name).state)) return refused("NotRunning");
-      system.kill(name, "killed by its supervisor");
-      return answer();
-    },
-  }));
 }
 
 /** A console that gives each line, cleaned of control codes, to `write`. */

@@ -1,12 +1,13 @@
 /**
  * The terminal: reads lines, gives them to a shell domain, shows its answers and everything that dies.
  *
- * Invariant: the terminal belongs to this file alone; domains only ever produce lines of text. Ctrl-C, Ctrl-D and
- * `exit` end the loop; whatever a domain does, the prompt comes back.
+ * Invariants: the terminal belongs to this file alone; domains only ever produce lines of text. Ctrl-C, Ctrl-D and
+ * `exit` end the loop; whatever a domain does, the prompt comes back. No input makes memory grow,
+ * however long its lines.
  */
 import { createInterface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
-import type { FaultReport } from "../../kernel/domain/fault.ts";
+import { Transform, type Readable, type Writable } from "node:stream";
+import type { FaultReport } from "../node/system.ts";
 import { formatFaultLong } from "./format.ts";
 
 /** What the console needs of a `Shell` client. */
@@ -30,7 +31,7 @@ export class Console {
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
-    this.#terminal = (options.output as { isTTY?: boolean }).isTTY === true;
+    this.#terminal = [options.input, options.output].every((s) => (s as { isTTY?: boolean }).isTTY === true);
   }
 
   /** A line of a domain's, or of the system's. */
@@ -45,7 +46,8 @@ export class Console {
   /** Runs until the input ends, `exit`, or Ctrl-C. */
   async run(): Promise<void> {
     const { input, output, prompt } = this.#options;
-    const lines = createInterface({ input, output, prompt, terminal: this.#terminal });
+    const bounded = this.#terminal ? input : input.pipe(boundLines(MAX_LINE));
+    const lines = createInterface({ input: bounded, output, prompt, terminal: this.#terminal });
     lines.on("SIGINT", () => lines.close());
     // Input that ends early leaves lines that are still to be executed, and nobody to prompt.
     let closed = false;
@@ -63,7 +65,7 @@ export class Console {
 
   #execute(command: string): void {
     const bytes = new TextEncoder().encode(command).length;
-    if (bytes > MAX_LINE) return this.print(`a command line has at most ${MAX_LINE} bytes, this one ${bytes}`);
+    if (bytes > MAX_LINE) return this.print(`a command line has at most ${MAX_LINE} bytes`);
     const shell = this.#options.shell();
     if (shell === null) return this.print("no shell runs in this system; Ctrl-C ends it");
     const answer = shell.execute(command);
@@ -71,4 +73,27 @@ export class Console {
     else if ("fault" in answer) this.print(`the shell is ${answer.fault}; the system runs on (Ctrl-C ends it)`);
     else this.print(`the shell answered ${answer.error}`);
   }
+}
+
+const NEWLINE = 0x0a;
+
+/** Ends a line that has more than `max` bytes after one more, and swallows the rest of it. */
+export function boundLines(max: number): Transform {
+  let length = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      for (let at = 0; at < chunk.length;) {
+        const newline = chunk.indexOf(NEWLINE, at);
+        const end = newline < 0 ? chunk.length : newline;
+        if (length <= max) {
+          this.push(chunk.subarray(at, Math.min(end, at + max + 1 - length)));
+          length += end - at;
+          if (length > max || newline >= 0) this.push("\n");
+        }
+        if (newline >= 0) length = 0;
+        at = end + 1;
+      }
+      done();
+    },
+  });
 }
