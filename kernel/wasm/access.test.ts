@@ -32,6 +32,10 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   ldExprHandle: `(param i32 i32) (result i64) (call $l (i32.add (local.get 0) (i32.const 0)) (local.get 1))`,
   ldTee: `(param i32 i32) (result i64) (local i32)
     (i64.add (call $l (local.tee 2 (local.get 0)) (i32.const 8)) (call $l (local.get 2) (local.get 1)))`,
+  ldTwoWidths: `(param i32 i32) (result i64) (local i64) (local.set 2 ${L(0, "(local.get 1)")})
+    (drop (call $b (local.get 0) (local.get 1))) (local.get 2)`,
+  ldTwoWidthsInLoop: `(param i32 i32) (result i64) (local i64)
+    (loop (local.set 2 ${L(0, "(local.get 1)")}) (drop (call $b (local.get 0) (local.get 1)))) (local.get 2)`,
   ld0: `(param i32) (result i64) ${L(0, 0)}`,
   ld56: `(param i32) (result i64) ${L(0, 56)}`,
   ld57: `(param i32) (result i64) ${L(0, 57)}`,
@@ -135,7 +139,8 @@ describe.each([{ elide: true }, { elide: false }, { elide: true, tick: false }])
     THEIRS = "theirs",
     BIG = "big";
   type Arg = number | bigint | string;
-  const cases: readonly (readonly [string, readonly Arg[], bigint | "trap" | undefined])[] = [
+  type Case = readonly [string, readonly Arg[], bigint | "trap" | undefined];
+  const cases: readonly Case[] = [
     ["ld", [MINE, 0], 100n],
     ["ld", [MINE, 56], 107n],
     ["ld", [MINE, 57], TRAP],
@@ -229,6 +234,12 @@ describe.each([{ elide: true }, { elide: false }, { elide: true, tick: false }])
     ["deadCode", [THEIRS], TRAP],
     ["afterReturn", [MINE, 1], 100n],
     ["afterReturn", [THEIRS, 0], TRAP],
+    ...["ldTwoWidths", "ldTwoWidthsInLoop"].flatMap((name): Case[] => [
+      [name, [MINE, 8], 101n],
+      [name, [MINE, 57], TRAP],
+      [name, [MINE, -1], TRAP],
+      [name, [THEIRS, 8], TRAP],
+    ]),
     ["loopNotEntered", [THEIRS, 0], 0n],
     ["loopNotEntered", [-1, 0], 0n],
     ["loopNotEntered", [THEIRS, 1], TRAP],

@@ -44,7 +44,7 @@ const I64_EXTEND_U = 0xad;
 const I64_ADD = 0x7c;
 const I64_SUB = 0x7d;
 const I64_LT_S = 0x53;
-const I64_GT_U = 0x56;
+const I64_GT_S = 0x55;
 const I64_CONST = 0x42;
 const I64_SHR_U = 0x88;
 const I32_WRAP = 0xa7;
@@ -121,15 +121,9 @@ export class AccessWriter {
         this.#w.u8(Op.unreachable); // beyond every object
         return;
       }
-      const { address, size } = this.#check(handle, kept, bytes);
-      if (!constant) {
-        this.#context.stats.boundChecks++;
-        // In 64 bits nothing wraps.
-        this.#get(offset.local).u8(I64_EXTEND_U).u8(I64_CONST).s32(a.width).u8(I64_ADD);
-        this.#get(size).u8(I64_GT_U);
-        this.#trapIf();
-      }
-      this.#get(address);
+      const fact = this.#check(handle, kept, bytes);
+      if (!constant) this.#boundCheck(fact, offset.local, a.width);
+      this.#get(fact.address);
       if (!constant) this.#get(offset.local).u8(ADD);
     }
     if (a.kind === "store") this.#get(value);
@@ -142,7 +136,7 @@ export class AccessWriter {
   }
 
   /** Makes sure that the handle is owned and that `bytes` from its start are inside. */
-  #check(handle: number, kept: boolean, bytes: number): { address: number; size: number } {
+  #check(handle: number, kept: boolean, bytes: number): Fact {
     const { stats } = this.#context;
     const known = kept ? this.#facts.find(handle) : null;
     if (known !== null && known.bytes >= bytes) {
@@ -167,7 +161,9 @@ export class AccessWriter {
   factLocals(handle: number, slot: number, bytes: number): Fact {
     const address = this.#added.get(`address${slot}`, I32);
     const size = this.#added.get(`size${slot}`, I64);
-    return { local: handle, slot, address, size, bytes };
+    const width = slot < 0 ? 0 : this.#facts.width(handle);
+    const limit = width === 0 ? -1 : this.#added.get(`limit${slot}`, I64);
+    return { local: handle, slot, address, size, limit, width, bytes };
   }
 
   #fullCheck(handle: number, fact: Fact): void {
@@ -185,6 +181,19 @@ export class AccessWriter {
     this.#trapIf();
   }
 
+  /** Traps when `offset + width > size`. In 64 bits nothing wraps; a limit that is kept saves the sum. */
+  #boundCheck({ size, limit, width: usual }: Fact, offset: number, width: number): void {
+    this.#context.stats.boundChecks++;
+    this.#get(offset).u8(I64_EXTEND_U);
+    if (width === usual) this.#get(limit);
+    else {
+      this.#w.u8(I64_CONST).s32(width).u8(I64_ADD);
+      this.#get(size);
+    }
+    this.#w.u8(I64_GT_S);
+    this.#trapIf();
+  }
+
   /**
    * At a loop's head, for a handle that the loop uses: a fact that holds in the whole loop and traps nowhere, since
    * the loop may never come to its first access. An object that is not the domain's gets the size 0, which every
@@ -197,6 +206,7 @@ export class AccessWriter {
     const fact = this.factLocals(handle, slot, 0);
     const lastRecord = this.#context.ledgerBytes - OBJECTS - OBJECT_BYTES;
     this.#w.u8(I64_CONST).s32(0).u8(Op.localSet).u32(fact.size);
+    if (fact.limit >= 0) this.#w.u8(I64_CONST).s32(-1).u8(Op.localSet).u32(fact.limit);
     this.#get(handle);
     this.#const(GENERATION_BITS).u8(SHR_U);
     this.#const(lastRecord / OBJECT_BYTES)
@@ -233,7 +243,7 @@ export class AccessWriter {
   }
 
   /** Sets address and size from the record that was looked at last. */
-  #takeRecord({ address, size }: Fact): void {
+  #takeRecord({ address, size, limit, width }: Fact): void {
     this.#get(this.#added.get("words", I64));
     this.#w
       .u8(I64_CONST)
@@ -248,5 +258,7 @@ export class AccessWriter {
       .u8(LEDGER_MEMORY)
       .u32(OBJECTS + OBJECT_SIZE);
     this.#w.u8(Op.localSet).u32(size);
+    if (limit < 0) return;
+    this.#get(size).u8(I64_CONST).s32(width).u8(I64_SUB).u8(Op.localSet).u32(limit);
   }
 }

@@ -10,6 +10,7 @@
  * again for another fact. Branches are handled by positions: after a block a fact from before it holds if nothing
  * between the block's first and last byte kills it, and the same makes a fact hold at a loop's head.
  */
+import type { Access } from "./intrinsics.ts";
 import type { Module } from "./module.ts";
 import { Op, POPS } from "./opcodes.ts";
 import { Reader } from "./reader.ts";
@@ -22,8 +23,10 @@ export interface Fact {
   /** Which pair of locals holds address and size. */
   readonly slot: number;
   readonly address: number;
-  /** An i64, so that offset + width is compared without wrapping. */
   readonly size: number;
+  /** An i64: the largest offset at which `width` bytes are inside, negative when none is. -1: it is not kept. */
+  readonly limit: number;
+  readonly width: number;
   /** Bytes from the object's start that are proven to be inside. */
   readonly bytes: number;
 }
@@ -42,13 +45,18 @@ export class BodyIndex {
   readonly #calls: number[] = [];
   /** Accesses through a handle in a local. */
   readonly #uses = new Map<number, number[]>();
+  /** Width of the last one of them whose offset is no constant. */
+  readonly widths = new Map<number, number>();
 
   constructor(m: Module, targets: readonly Target[], impure: Uint8Array, start: number, end: number) {
     const r = new Reader(m.bytes, start, end);
     const stack = new StackModel();
     const open: number[] = [];
+    let last = -1;
+    let op = -1;
     while (r.pos < end) {
-      const op = r.next();
+      last = op;
+      op = r.next();
       if (op === Op.localSet || op === Op.localTee) note(this.#assignments, r.a, r.start);
       if (POPS[op] !== 0xff) {
         stack.plain(op, r.a);
@@ -60,7 +68,9 @@ export class BodyIndex {
         if (block !== undefined) this.ends[block] = r.pos;
       } else if (op === Op.call) {
         const handle = stack.peek(1);
-        if (handle >= 0 && isAccess(targets[r.a])) note(this.#uses, handle, r.start);
+        const access = handle >= 0 ? accessOf(targets[r.a]) : null;
+        if (access !== null) note(this.#uses, handle, r.start);
+        if (access !== null && last !== Op.i32Const) this.widths.set(handle, access.width);
       }
       if (killsAll(op, r.a, impure)) this.#calls.push(r.start);
       if (op === Op.call) stack.call(m.types[m.functions[r.a]!]!);
@@ -89,8 +99,9 @@ function note(positions: Map<number, number[]>, local: number, position: number)
   else list.push(position);
 }
 
-function isAccess(target: Target | undefined): boolean {
-  return target?.kind === "intrinsic" && (target.intrinsic.kind === "load" || target.intrinsic.kind === "store");
+function accessOf(target: Target | undefined): Access | null {
+  const intrinsic = target?.kind === "intrinsic" ? target.intrinsic : null;
+  return intrinsic?.kind === "load" || intrinsic?.kind === "store" ? intrinsic : null;
 }
 
 /** Whether the instruction is a call that may change the owner of an object. */
@@ -139,6 +150,11 @@ export class Facts {
   find(local: number): Fact | null {
     for (const fact of this.#live) if (fact.local === local) return fact;
     return null;
+  }
+
+  /** Width of accesses through `local` at offsets that are no constants, for which a limit is worth keeping; or 0. */
+  width(local: number): number {
+    return this.#index?.widths.get(local) ?? 0;
   }
 
   /** A pair of locals that no live fact uses, or -1. */
