@@ -7,11 +7,12 @@
  */
 import { Domain, type Blame } from "./domain/domain.ts";
 import { classify, FAULT_KINDS } from "./domain/fault.ts";
-import { policyOf } from "./domain/imports.ts";
+import { policyOf, targetOf } from "./domain/imports.ts";
 import { checkExports, instantiate, makeHostDomain, type InstanceKernel } from "./domain/instantiate.ts";
 import { Lives, recordWord } from "./domain/lives.ts";
 import { SliceClock } from "./domain/slice.ts";
 import { KernelError } from "./errors.ts";
+import { capabilityGraph, type GraphEdge } from "./capability/graph.ts";
 import type { Host } from "./host/host.ts";
 import type { Model } from "./interface/model.ts";
 import { SUPERVISOR, type ResolvedDomain } from "./manifest/manifest.ts";
@@ -273,6 +274,25 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     return this.#lives.restart(domain, why);
   }
 
+  /**
+   * Takes a manifest grant back from a domain, for all its lives and under all its names, and from everybody whom it was
+   * passed on to.
+   * @throws KernelError (unknown-capability) when the manifest grants nothing of this name
+   */
+  revoke(domain: Domain, useName: string): void {
+    const use = domain.entry.uses.find((u) => u.name === useName);
+    if (use === undefined) {
+      const names = domain.entry.uses.map((u) => u.name).join(", ") || "nothing";
+      throw new KernelError("unknown-capability", `${domain.name} uses ${names}, and no ${useName}`);
+    }
+    for (const { name, ...same } of domain.entry.uses)
+      if (same.provider === use.provider && same.interface === use.interface && same.self === use.self)
+        domain.revoked.add(name);
+    const provider = this.provider(use.provider);
+    const held = provider === null ? null : domain.capabilities?.find(targetOf(provider, use.interface, use.self));
+    if (held != null) this.linker.revokeGrant(held);
+  }
+
   /** From here on nobody is restarted any more. */
   stop(): void {
     this.#supervisor.stop();
@@ -297,6 +317,17 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       memoryBytes: d.memory?.buffer.byteLength ?? 0,
       cpuMs: ((this.ledger[recordWord(d, DOMAIN_CPU)]! >>> 0) * FRAME_TIME_UNIT_US) / 1000,
     }));
+  }
+
+  /** Who may call whom, and who did. */
+  graph(): GraphEdge[] {
+    return capabilityGraph({
+      holders: () => this.holders(),
+      provider: (name) => this.provider(name),
+      instance: (id, generation) => this.instance(id, generation),
+      hostDomain: this.hostDomain,
+      calls: (capability) => this.linker.calls(capability),
+    });
   }
 
   /** Registers a service of the host program: `functions` by export name, in the flat calling convention. */

@@ -7,6 +7,7 @@
  */
 import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
 import { CAP_TABLE_SIZE } from "../wasm/intrinsics.ts";
+import { giveUp, isolate, type ROOT } from "./derivation.ts";
 
 /** What a capability names: an object of an interface in a domain. */
 export interface Target {
@@ -26,6 +27,11 @@ export interface Capability extends Target {
   readonly counters: readonly number[];
   /** How many times it was granted or passed and not dropped. */
   references: number;
+  /** See derivation.ts. */
+  readonly sources: Set<Capability | typeof ROOT>;
+  readonly derived: Set<Capability>;
+  /** Calls answer `revoked`, or `dead` when it was severed from a former life of its target. */
+  ended: "revoked" | "dead" | null;
 }
 
 export class CapabilityTable {
@@ -73,6 +79,9 @@ export class CapabilityTable {
       proxies,
       counters,
       references: 1,
+      sources: new Set(),
+      derived: new Set(),
+      ended: null,
     };
     this.#taken.fill(1, slot, slot + proxies.length);
     entries.forEach((entry, i) => this.#table.set(slot + i, entry));
@@ -86,7 +95,7 @@ export class CapabilityTable {
     const slot = capability.number - FIRST_HANDLE + 1;
     this.#taken.fill(1, slot, slot + capability.methods);
     this.#byNumber.set(capability.number, capability);
-    this.#byTarget.set(key(capability), capability);
+    if (capability.ended === null) this.#byTarget.set(key(capability), capability);
   }
 
   /** Puts other proxies in the place of those that the capability has. */
@@ -97,8 +106,10 @@ export class CapabilityTable {
   }
 
   /** From here on its target is unknown: whoever is passed one like it gets a number of its own. */
-  sever(capability: Capability): void {
-    this.#byTarget.delete(key(capability));
+  end(capability: Capability, how: "revoked" | "dead"): void {
+    capability.ended = how;
+    isolate(capability);
+    if (this.find(capability) === capability) this.#byTarget.delete(key(capability));
   }
 
   /** Takes one reference away; with the last one the number becomes invalid. True when it was the last. */
@@ -108,6 +119,7 @@ export class CapabilityTable {
     const slot = capability.number - FIRST_HANDLE + 1;
     for (let i = 0; i < capability.methods; i++) this.#table.set(slot + i, null);
     this.#taken.fill(0, slot, slot + capability.methods);
+    giveUp(capability);
     this.#byNumber.delete(capability.number);
     if (this.find(capability) === capability) this.#byTarget.delete(key(capability));
     return true;

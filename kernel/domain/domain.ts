@@ -46,6 +46,8 @@ export class Domain {
   memory: WebAssembly.Memory | null = null;
   exports: WebAssembly.Exports | null = null;
   capabilities: CapabilityTable | null = null;
+  /** Names of manifest grants that were taken back: in all its lives, calls through them answer `revoked`. */
+  readonly revoked = new Set<string>();
   blame: Blame | null = null;
 
   constructor(entry: ResolvedDomain, id: number, generation: number) {

@@ -19,7 +19,7 @@ import { CAP_CALLS, ENV_CALLS, HEAP_CALLS, MINT, NEW_OBJECT, THREAD_CALLS, USE }
 import { importKey, type Policy } from "../wasm/policy.ts";
 import { HeapError, type ExchangeHeap } from "../../shared-heap/heap.ts";
 import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
-import type { Target } from "../capability/table.ts";
+import type { Capability, Target } from "../capability/table.ts";
 import type { EdgeLinker } from "../proxy/link.ts";
 import { threadCalls, type ThreadCallKernel } from "../thread/calls.ts";
 import type { Trace } from "../trace/trace.ts";
@@ -137,12 +137,16 @@ function kernelCalls(kernel: ImportKernel, domain: Domain): Map<string, Function
       if (handle === 0) kernel.trace.event("refuse", domain.id, 0);
       return handle;
     });
-  calls.set(importKey("cap", "drop"), (number: number) => {
-    probe(0);
-    const capability = domain.capabilities!.get(number);
-    if (capability === null) kernel.blame(domain, `cap.drop: ${number} is no capability of its own`);
-    kernel.linker.drop(domain, capability);
-  });
+  const capabilityCall = (name: string, operation: (capability: Capability) => void): void => {
+    calls.set(importKey("cap", name), (number: number) => {
+      probe(0);
+      const capability = domain.capabilities!.get(number);
+      if (capability === null) kernel.blame(domain, `cap.${name}: ${number} is no capability of its own`);
+      operation(capability);
+    });
+  };
+  capabilityCall("drop", (capability) => kernel.linker.drop(domain, capability));
+  capabilityCall("revoke", (capability) => kernel.linker.revokeDerived(capability));
   calls.set(importKey("env", "abort"), (message: number, file: number, line: number, column: number) => {
     probe(0);
     const memory = domain.memory;
@@ -173,7 +177,9 @@ function interfaceCalls(
       return kernel.blame(domain, `uses ${interface_.name} "${name ?? "?"}", which its manifest entry does not grant`);
     const provider = kernel.provider(use.provider);
     if (provider === null) return kernel.blame(domain, `uses "${name}", but ${use.provider} is not loaded`);
-    return granted(kernel.linker.grant(domain, targetOf(provider, interface_.name, use.self)));
+    const number = granted(kernel.linker.grant(domain, targetOf(provider, interface_.name, use.self)));
+    if (domain.revoked.has(use.name)) kernel.linker.revokeGrant(domain.capabilities!.get(number)!);
+    return number;
   });
   calls.set(importKey(module, "mint"), (self: number) => {
     kernel.probe(0);

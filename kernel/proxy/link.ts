@@ -4,6 +4,7 @@
  * Invariant: a proxy is bound to one instance (id and generation) on each side; when either is gone it answers "dead"
  * or throws into a frame that is being unwound, and never reaches another instance.
  */
+import { derive, keepRoot, revokeDerived, revokeGrant, ROOT } from "../capability/derivation.ts";
 import type { Capability, CapabilityTable, Target } from "../capability/table.ts";
 import { sameSignature, type Domain } from "../domain/domain.ts";
 import { KernelError } from "../errors.ts";
@@ -65,28 +66,56 @@ export class EdgeLinker {
     this.#kernel = kernel;
   }
 
-  /** The holder's capability to `target`: one more reference, or a new one. A fault code when there is no room. */
-  grant(holder: Domain, target: Target): number {
+  /**
+   * The holder's capability to `target`: one more reference, or a new one. A fault code when there is no room.
+   * @param source the capability that it is passed from
+   */
+  grant(holder: Domain, target: Target, source: Capability | typeof ROOT = ROOT): number {
     const table = holder.capabilities!;
     const callee = this.#kernel.instance(target.domain, target.generation);
     if (callee === null) return RpcFault.dead;
     const known = table.find(target);
-    if (known !== null) {
-      known.references++;
-      return known.number;
-    }
+    if (known !== null) known.references++;
+    const capability = known ?? this.#add(holder, callee, target);
+    if (capability === null) return RpcFault.exhausted;
+    if (source === ROOT) capability.sources.add(ROOT);
+    else derive(source, capability);
+    return capability.number;
+  }
+
+  #add(holder: Domain, callee: Domain, target: Target): Capability | null {
     const interface_ = this.#kernel.model.interfaces[target.interface]!;
     const counters = this.#takeCounters(holder, callee, interface_);
-    if (counters === null) return RpcFault.exhausted;
+    if (counters === null) return null;
     const proxies = interface_.methods.map((_, i) => this.#compile(holder, callee, target, i, counters[i]!));
-    const capability = table.add(target, proxies, this.#entries(interface_, proxies), counters);
-    if (capability !== null) {
+    const entries = this.#entries(interface_, proxies);
+    const capability = holder.capabilities!.add(target, proxies, entries, counters);
+    const { trace } = this.#kernel;
+    if (capability === null) counters.forEach((c) => this.#releaseCounter(c));
+    else trace.event("grant", holder.id, trace.peerDetail(target.interface, callee.id));
+    return capability;
+  }
+
+  /** Takes back, at once and transitively, what was derived from a capability; the capability itself stays. */
+  revokeDerived(capability: Capability): void {
+    this.#end(revokeDerived(capability), "revoked");
+  }
+
+  /** Takes a grant back from its holder, and from all to whom it was passed on. */
+  revokeGrant(capability: Capability): void {
+    this.#end(revokeGrant(capability), "revoked");
+  }
+
+  /** Calls through these answer the fault from now on. Calls that are under way finish. */
+  #end(capabilities: readonly Capability[], how: "revoked" | "dead"): void {
+    for (const capability of capabilities) {
+      const holder = [...this.#kernel.holders()].find((h) => h.capabilities?.get(capability.number) === capability)!;
+      this.#install(holder, capability, stubs(capability, how));
+      holder.capabilities!.end(capability, how);
       const { trace } = this.#kernel;
-      trace.event("grant", holder.id, trace.peerDetail(target.interface, callee.id));
-      return capability.number;
+      if (how === "revoked")
+        trace.event("revoke", holder.id, trace.peerDetail(capability.interface, capability.domain));
     }
-    counters.forEach((c) => this.#releaseCounter(c));
-    return RpcFault.exhausted;
   }
 
   /** Gives one reference back. */
@@ -112,8 +141,10 @@ export class EdgeLinker {
       const granted = holder.entry.uses.some(
         (use) => use.interface === name && use.self === self && this.#kernel.provider(use.provider) === callee,
       );
-      if (granted) capability.references = 0;
-      else {
+      if (granted && capability.ended === null) {
+        capability.references = 0;
+        keepRoot(capability);
+      } else {
         capability.references = 1;
         this.drop(holder, capability);
       }
@@ -122,46 +153,40 @@ export class EdgeLinker {
 
   /** At the burial of a domain: capabilities to objects that it minted answer "dead" for ever. */
   severMinted(callee: Domain): void {
-    for (const [holder, capability] of this.#capabilitiesTo(callee)) {
-      if (provides(callee, capability)) continue;
-      const stubs = capability.proxies.map(() => (): number => RpcFault.dead);
-      this.#install(holder, capability, stubs);
-      holder.capabilities!.sever(capability);
-    }
+    const minted = [...this.#capabilitiesTo(callee)].filter((c) => !provides(callee, c) && c.ended === null);
+    this.#end(minted, "dead");
   }
 
   /** After a domain got a new instance: capabilities to what it provides get new proxies, under the same numbers. */
   rebind(callee: Domain): void {
-    for (const [holder, capability] of this.#capabilitiesTo(callee)) {
-      if (!provides(callee, capability)) continue;
-      const proxies = capability.proxies.map((_, i) =>
-        this.#compile(holder, callee, capability, i, capability.counters[i]!),
-      );
-      this.#install(holder, capability, proxies);
-    }
+    for (const holder of this.#kernel.holders())
+      for (const capability of holder.capabilities?.all() ?? [])
+        if (leadsTo(callee, capability) && provides(callee, capability)) this.#renew(holder, callee, capability);
   }
 
   /** After a domain got a new instance: what the former one held, under the same numbers. */
   rehold(holder: Domain, former: CapabilityTable): void {
     for (const capability of Array.from(former.all())) {
       const callee = this.#kernel.instance(capability.domain, capability.generation);
-      const { counters } = capability;
-      const known = former.find(capability) === capability;
-      const proxies = capability.proxies.map((_, i) =>
-        callee === null || !known
-          ? (): number => RpcFault.dead
-          : this.#compile(holder, callee, capability, i, counters[i]!),
-      );
       holder.capabilities!.adopt(capability);
-      if (!known) holder.capabilities!.sever(capability);
-      this.#install(holder, capability, proxies);
+      if (callee === null) this.#install(holder, capability, stubs(capability, "dead"));
+      else this.#renew(holder, callee, capability);
     }
   }
 
-  *#capabilitiesTo(callee: Domain): Iterable<[Domain, Capability]> {
+  *#capabilitiesTo(callee: Domain): Iterable<Capability> {
     for (const holder of this.#kernel.holders())
-      for (const capability of Array.from(holder.capabilities?.all() ?? []))
-        if (capability.domain === callee.id && capability.generation === callee.generation) yield [holder, capability];
+      for (const capability of holder.capabilities?.all() ?? []) if (leadsTo(callee, capability)) yield capability;
+  }
+
+  /** New proxies, because holder or callee has a new instance. */
+  #renew(holder: Domain, callee: Domain, capability: Capability): void {
+    const { ended, counters } = capability;
+    const proxies =
+      ended === null
+        ? counters.map((counter, i) => this.#compile(holder, callee, capability, i, counter))
+        : stubs(capability, ended);
+    this.#install(holder, capability, proxies);
   }
 
   #install(holder: Domain, capability: Capability, proxies: readonly Function[]): void {
@@ -177,20 +202,29 @@ export class EdgeLinker {
   pass(from: Domain, to: Domain, number: number, interfaceName: string): number {
     const capability = from.capabilities?.get(number) ?? null;
     if (capability === null || capability.interface !== interfaceName) return -1;
-    const passed = this.grant(to, capability);
+    if (capability.ended !== null) return RpcFault[capability.ended];
+    const passed = this.grant(to, capability, capability);
     const { trace } = this.#kernel;
     if (passed >= FIRST_HANDLE) trace.event("pass", from.id, trace.peerDetail(interfaceName, to.id));
     return passed;
   }
 
   edges(): EdgeInfo[] {
-    const { ledger } = this.#kernel;
-    return this.#edges.flatMap((edge, i) => (edge === null ? [] : [{ ...edge, calls: ledger[callsWord(i)]! >>> 0 }]));
+    return this.#edges.flatMap((edge, i) => (edge === null ? [] : [{ ...edge, calls: this.#count(i) }]));
   }
 
   /** By index of the record in the ledger. */
   edgeRecords(): readonly (TracedEdge | null)[] {
     return this.#edges;
+  }
+
+  /** Calls of all methods through one capability. */
+  calls({ counters }: Capability): number {
+    return counters.reduce((sum, counter) => sum + this.#count(counter), 0);
+  }
+
+  #count(edge: number): number {
+    return this.#kernel.ledger[callsWord(edge)]! >>> 0;
   }
 
   /** The generated source of one method, for people who want to read it. */
@@ -300,6 +334,15 @@ export class EdgeLinker {
 }
 
 const callsWord = (edge: number): number => (EDGES + (edge << EDGE_SHIFT) + EDGE_CALLS) >> 2;
+
+/** What stands in the place of the proxies of a capability that has ended. */
+function stubs({ proxies }: Capability, how: "revoked" | "dead"): Function[] {
+  return proxies.map(() => (): number => RpcFault[how]);
+}
+
+function leadsTo(callee: Domain, { domain, generation }: Target): boolean {
+  return domain === callee.id && generation === callee.generation;
+}
 
 /** Whether it names an object of the domain's manifest entry: those are there in its next life too. */
 function provides(domain: Domain, target: Target): boolean {

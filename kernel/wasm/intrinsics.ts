@@ -154,6 +154,8 @@ export const NEW_OBJECT: Signature = { params: [], results: [I32] };
 export const CAP_CALLS: Readonly<Record<string, Signature>> = {
   /** drop(cap): gives the capability back; its number is invalid afterwards. */
   drop: { params: [I32], results: [] },
+  /** revoke(cap): takes back all that was passed on from it, by whomever; the caller's own stays. */
+  revoke: { params: [I32], results: [] },
 };
 
 /** In each interface's own module: use(namePointer, nameLength) → capability of that name from the manifest. */

@@ -209,6 +209,56 @@ const LINKER: readonly Mutant[] = [
   },
 ];
 
+const REVOKE = "test/capability/revoke.test.ts";
+const DERIVATION = "kernel/capability/derivation.ts";
+const REVOCATION: readonly Mutant[] = [
+  {
+    name: "revoke-not-transitive",
+    file: DERIVATION,
+    find: "for (const capability of affected) for (const child of capability.derived) affected.add(child);",
+    replace: "",
+    why: "D1: what was passed on twice stays when it is taken back",
+    killers: [REVOKE],
+    modes: "any",
+  },
+  {
+    name: "circle-keeps-itself-alive",
+    file: DERIVATION,
+    find: "some((s) => s === ROOT || !affected.has(s))",
+    replace: "some((s) => s === ROOT || s !== c)",
+    why: "D1: two holders who passed a capability to each other keep it",
+    killers: [REVOKE],
+    modes: "any",
+  },
+  {
+    name: "death-in-the-middle-cuts-the-chain",
+    file: DERIVATION,
+    find: "else derive(source, child);",
+    replace: "else child.sources.add(ROOT);",
+    why: "D1: what a dead domain had passed on cannot be taken back any more",
+    killers: [REVOKE],
+    modes: "any",
+  },
+  {
+    name: "revoked-capability-passed-on",
+    file: LINK,
+    find: "if (capability.ended !== null) return RpcFault[capability.ended];",
+    replace: "",
+    why: "D1: a revoked capability comes to life by being passed on",
+    killers: [REVOKE],
+    modes: "any",
+  },
+  {
+    name: "grant-comes-back-with-the-next-life",
+    file: "kernel/domain/imports.ts",
+    find: "if (domain.revoked.has(use.name))",
+    replace: "if (domain.revoked.has(use.name) && domain.incarnation === 1)",
+    why: "D1: a restart undoes a revocation",
+    killers: [REVOKE],
+    modes: "any",
+  },
+];
+
 const LIFE: readonly Mutant[] = [
   {
     name: "restart-keeps-memory",
@@ -222,8 +272,8 @@ const LIFE: readonly Mutant[] = [
   {
     name: "restart-keeps-what-was-passed",
     file: LINK,
-    find: "if (granted) capability.references = 0;",
-    replace: "if (granted || true) capability.references = 0;",
+    find: "if (granted && capability.ended === null) {",
+    replace: "if (capability.ended === null) {",
     why: "D1: a domain's next life holds what was passed to the former one",
     killers: [RESTART],
     modes: "any",
@@ -231,8 +281,8 @@ const LIFE: readonly Mutant[] = [
   {
     name: "minted-object-lives-again",
     file: LINK,
-    find: "if (provides(callee, capability)) continue;\n      const stubs",
-    replace: "if (true) continue;\n      const stubs",
+    find: 'this.#end(minted, "dead");',
+    replace: "",
     why: "a capability to an object of a former life reaches whatever has its number now",
     killers: [RESTART],
     modes: "any",
@@ -305,4 +355,4 @@ const TRACE: readonly Mutant[] = [
   },
 ];
 
-export const PROXY_MUTANTS: readonly Mutant[] = [...ARGUMENTS, ...RETURN, ...LINKER, ...LIFE, ...TRACE];
+export const PROXY_MUTANTS: readonly Mutant[] = [...ARGUMENTS, ...RETURN, ...LINKER, ...REVOCATION, ...LIFE, ...TRACE];

@@ -58,7 +58,7 @@ const BUILTINS = words(`
 
 /** Members that generated classes have anyway. */
 export const RECORD_MEMBERS = words("create tryCreate free resize size isNull handle heap constructor prototype");
-export const INTERFACE_MEMBERS = words("use drop isNull handle provide mint constructor prototype then");
+export const INTERFACE_MEMBERS = words("use drop revoke isNull handle provide mint constructor prototype then");
 export const RESULT_MEMBERS = words("ok error err fault isError status value constructor prototype");
 
 /** Why a name of a type, interface or enum is refused, or null. */

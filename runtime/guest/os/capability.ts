@@ -9,6 +9,8 @@ import { encodeText } from "os/text";
 
 // @ts-ignore: decorator
 @external("cap", "drop") declare function drop(capability: u32): void;
+// @ts-ignore: decorator
+@external("cap", "revoke") declare function revoke(capability: u32): void;
 
 /** Longest name of a capability in a manifest, bytes. */
 const MAX_NAME: i32 = 255;
@@ -51,5 +53,10 @@ export class Capability {
   /** Gives the capability back; its number is invalid afterwards. */
   @inline drop(): void {
     drop(changetype<u32>(this));
+  }
+
+  /** Takes back, at once, what was passed on from this capability, by whomever; this one stays. */
+  @inline revoke(): void {
+    revoke(changetype<u32>(this));
   }
 }
