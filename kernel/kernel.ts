@@ -275,8 +275,8 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   }
 
   /**
-   * Takes a manifest grant back from a domain, for all its lives and under all its names, and from everybody whom it was
-   * passed on to.
+   * Takes a manifest grant back from a domain, for all its lives and under all its names, and from everybody whom it
+   * was passed on to.
    * @throws KernelError (unknown-capability) when the manifest grants nothing of this name
    */
   revoke(domain: Domain, useName: string): void {

@@ -18,7 +18,7 @@ function label(edge: GraphEdge): string {
   return quoted(`${edge.object}: ${edge.interface}${note}${calls}`);
 }
 
-/** A `graph LR` with one node for each domain and one arrow for each capability; dead ones dashed, revoked ones crossed. */
+/** A `graph LR`: a node for each domain, an arrow for each capability; dead ones are dashed, revoked ones crossed. */
 export function renderMermaid(edges: readonly GraphEdge[]): string {
   const names = [...new Set(edges.flatMap(({ holder, provider }) => [holder, provider]))];
   const id = new Map(names.map((name, i) => [name, `d${i}`]));
