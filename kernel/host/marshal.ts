@@ -93,7 +93,7 @@ export class Marshal {
 
   #caller(interface_: Interface, method: Method, proxy: () => Function): Function {
     const capacities = outBuffers(method.result).map((out) => (out as { max: number }).max);
-    let kept: number[] | null = null;
+    const free: number[][] = [];
     return (...values: unknown[]): RpcResult | Promise<RpcResult> => {
       const place = `${interface_.name}.${method.name}`;
       if (values.length !== method.params.length)
@@ -101,15 +101,18 @@ export class Marshal {
       const top = this.#top;
       try {
         const flat = method.params.flatMap((p, i) => this.#lower(p, values[i], place));
-        // The callee of an async method answers when this frame is gone. It is in one call at a time, so one set will
-        // do.
-        const buffers = method.async === true ? (kept ??= capacities.map((c) => this.#keep(c, place))) : null;
+        // The callee of an async method answers when this frame is gone: each call has buffers of its own.
+        const buffers = method.async === true ? (free.pop() ?? capacities.map((c) => this.#keep(c, place))) : null;
         capacities.forEach((c, i) => flat.push(buffers?.[i] ?? this.#take(c, place), c));
         const answer = this.#call(proxy(), flat, place);
         if (answer instanceof Promise) {
           this.#markMoved(method.params, values);
-          return answer.then((a) => this.#asyncResult(method, a));
+          return answer.then((a) => {
+            if (buffers !== null) free.push(buffers);
+            return this.#asyncResult(method, a);
+          });
         }
+        if (buffers !== null) free.push(buffers);
         const status = answer >>> 0;
         if (status !== RpcFault.dead) this.#markMoved(method.params, values);
         return this.#result(method, status);

@@ -18,8 +18,8 @@ const THREAD_SHARE = 0.6;
 const DEFAULT_MAPS = 65_530;
 
 /** Budgets for a process that may have so many maps. */
-export function budgetsFor(maxMaps: number): Budgets {
-  const each = Math.max(0, maxMaps - MAPS_RESERVED) / MAPS_EACH;
+export function budgetsFor(maps: number): Budgets {
+  const each = Math.max(0, maps - MAPS_RESERVED) / MAPS_EACH;
   return {
     threads: new Budget(Math.min(MAX_THREADS, Math.floor(each * THREAD_SHARE))),
     memories: new Budget(Math.min(MAX_MEMORIES, Math.floor(each * (1 - THREAD_SHARE)))),

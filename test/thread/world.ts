@@ -173,6 +173,7 @@ export const program =
     step
       ? `(func (export "step") (result i32)
     (call $note (i32.const 7000))
+    (if (i32.eq (global.get $step) (i32.const 97)) (then (call $note (call $sleep (f64.const 1))) (return (i32.const -1))))
     (if (i32.eq (global.get $step) (i32.const 98)) (then (unreachable)))
     (if (i32.eq (global.get $step) (i32.const 99)) (then (loop $l (br $l))))
     (global.get $step))`
