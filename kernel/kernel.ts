@@ -164,11 +164,12 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       cpuMicros: () => this.#host.cpuMicros(),
       tidy: () => this.trace.tidy(),
       byId: (id) => this.#byId[id] ?? null,
-      overrun: (domain, ownMs) =>
-        this.#lives.condemn(domain, {
-          kind: "slice",
-          message: `ran ${ownMs} ms of its own, slice ${domain.entry.limits.sliceMs} ms`,
-        }),
+      overrun: (domain, ownMs, running) => {
+        const message = `ran ${ownMs} ms of its own, slice ${domain.entry.limits.sliceMs} ms`;
+        const error = running ? new Error(message) : null;
+        domain.blame ??= { kind: "slice", message, error, chain: this.chain(), ownMs };
+        this.#lives.condemn(domain, domain.blame);
+      },
     });
   }
 
@@ -387,7 +388,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     this.hostDomain.blame = null;
     const report = { domain: name, id, incarnation, kind: "service" as const, message: why, chain: this.chain() };
     this.trace.event("fault", id, FAULT_KINDS.indexOf("service"));
-    const nothing = { frames: [], objectsFreed: 0, bytesFreed: 0, owned: {}, trace: [] };
+    const nothing = { frames: [], ownMs: null, objectsFreed: 0, bytesFreed: 0, owned: {}, trace: [] };
     this.#lives.report({ ...report, ...nothing, ms: this.trace.ms });
   }
 

@@ -41,6 +41,8 @@ export interface FaultReport {
   readonly frames: readonly TrapFrame[];
   /** Names of the domains in the call chain at the fault, outermost first; the culprit last, unless it was killed. */
   readonly chain: readonly string[];
+  /** For an overrun slice: CPU milliseconds of its own in the call that was too long, as charged. */
+  readonly ownMs: number | null;
   readonly objectsFreed: number;
   readonly bytesFreed: number;
   /** Objects that it owned itself when it died, by type; the contents of containers only count as freed. */
@@ -80,7 +82,7 @@ export function makeReport(
   host: Pick<Host, "locate">,
 ): FaultReport {
   const { name, id, incarnation, admitted } = domain;
-  const { kind, message, error, chain } = domain.blame!;
+  const { kind, message, error, chain, ownMs } = domain.blame!;
   let frames: TrapFrame[] | null = null;
   const find = (): TrapFrame[] =>
     trapFrames(error?.stack ?? "").map((frame) => {
@@ -97,6 +99,7 @@ export function makeReport(
       return (frames ??= find());
     },
     chain,
+    ownMs: ownMs ?? null,
     objectsFreed: freed.objects,
     bytesFreed: freed.bytes,
     owned,

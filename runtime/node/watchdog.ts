@@ -7,11 +7,18 @@
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { samplePair, samplesWord } from "../../kernel/trace/trace.ts";
-import { CORE_DEPTH, CORE_EPOCH, CORE_SEQUENCE, SAMPLE_PERIODS_MS } from "../../shared-heap/layout.ts";
+import {
+  CORE_DEPTH,
+  CORE_EPOCH,
+  CORE_SEQUENCE,
+  EPOCH_COUNT_SHIFT,
+  EPOCH_DEPTH_MASK,
+  SAMPLE_PERIODS_MS,
+} from "../../shared-heap/layout.ts";
 
 const PERIOD_MS = 1;
-/** With an empty stack the thread looks less often: idle systems should cost nothing. */
-const IDLE_MS = 20;
+/** When nothing happens the thread looks less often: idle systems should cost nothing. A call begins unseen for so long. */
+const IDLE_MS = 4;
 
 interface WatchdogData {
   readonly ledger: SharedArrayBuffer;
@@ -52,14 +59,21 @@ function watch({ ledger, stop, boot }: WatchdogData): void {
   const stopWord = new Int32Array(stop);
   let sequence = 0;
   while (Atomics.load(stopWord, 0) === 0) {
-    const inside = Atomics.load(words, CORE_DEPTH >> 2) !== 0;
-    if (inside) Atomics.store(words, CORE_EPOCH >> 2, 1);
+    const depth = Atomics.load(words, CORE_DEPTH >> 2);
+    if (depth !== 0) ask(words, depth);
     const now = Atomics.load(words, CORE_SEQUENCE >> 2);
-    const busy = inside || now !== sequence;
+    const busy = depth !== 0 || now !== sequence;
     if (now !== sequence) sample(words, now, performance.timeOrigin + performance.now() - boot);
     sequence = now;
     Atomics.wait(stopWord, 0, 0, busy ? PERIOD_MS : IDLE_MS);
   }
+}
+
+/** One more request, from the depth at which the code is now. A tick at this very moment may lose it. */
+function ask(words: Int32Array, depth: number): void {
+  const count = (Atomics.load(words, CORE_EPOCH >> 2) >>> EPOCH_COUNT_SHIFT) + 1;
+  const most = -1 >>> EPOCH_COUNT_SHIFT;
+  Atomics.store(words, CORE_EPOCH >> 2, (Math.min(count, most) << EPOCH_COUNT_SHIFT) | (depth & EPOCH_DEPTH_MASK));
 }
 
 /** Notes which number the trace is at, and when. */
