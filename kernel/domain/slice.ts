@@ -2,15 +2,15 @@
  * CPU slices: what happens when the watchdog asks the running code for a tick.
  *
  * The watchdog samples: with its request it notes how deep the stack is. The time since the last tick is charged to the
- * frame that was sampled, in its frame word, which a return discards: so a frame's time is its own, without its callees.
- * A sampled frame that has returned meanwhile is charged nothing, and neither is one that is met for the first time, so
+ * frame that was sampled, in its frame word, which a return discards: so a frame's time is its own, without callees. A
+ * sampled frame that has returned meanwhile is charged nothing, and neither is one that is met for the first time, so
  * no short call is ever condemned for what its caller does. All of a long interval counts only when the frame was
  * certainly alone in it: a caller's share of an interval with calls in it is at most MIXED_UNITS. Nor does all of it
  * count when the request went unanswered for much longer than the thread has computed: a debugger held it then.
  *
  * The domain of a frame that has used up its slice is condemned. When it is not the running one, it is only marked: an
- * innocent callee finishes, and the culprit traps when control is back in it. Time is also added up for each domain, for
- * people to see. A tick never suspends, frees or moves anything, so facts about handles survive it.
+ * innocent callee finishes, and the culprit traps when control is back in it. Time is also added up for each domain,
+ * for people to see. A tick never suspends, frees or moves anything, so facts about handles survive it.
  */
 import {
   CORE_DEPTH,
@@ -46,7 +46,7 @@ const MIXED_UNITS = 2000 / FRAME_TIME_UNIT_US;
 /** Requests come once a millisecond; one that is this many times older than the time computed since was held up. */
 const HELD_RATIO = 8;
 const UNITS_PER_REQUEST = 1000 / FRAME_TIME_UNIT_US;
-/** Lies in the frame word above the top one from a tick on, until a call overwrites it. No frame word has this value. */
+/** From a tick on in the frame word above the top one, until a call overwrites it. No frame word has this value. */
 const ALONE = -1;
 /**
  * What the first tick of a stay in domains counts for people: how long it had lasted is unknown, but as ticks come

@@ -149,6 +149,7 @@ export class System {
       if (image.sourceMap !== undefined) this.#symbols.add(entry.name, image.sourceMap);
       domains.push(await this.kernel.load(entry, image.bytes));
     }
+    await this.#watchdog.ready;
     for (const domain of domains) tolerate(domain, () => this.kernel.init(domain));
     for (const domain of domains) if (domain.state === "loaded") tolerate(domain, () => this.kernel.start(domain));
   }

@@ -17,7 +17,7 @@ import {
 } from "../../shared-heap/layout.ts";
 
 const PERIOD_MS = 1;
-/** When nothing happens the thread looks less often: idle systems should cost nothing. A call begins unseen for so long. */
+/** When nothing happens it looks less often, so that idle systems cost nothing; a call may begin unseen for so long. */
 const IDLE_MS = 4;
 
 interface WatchdogData {
@@ -31,6 +31,8 @@ interface WatchdogData {
 export class Watchdog {
   readonly #worker: Worker;
   readonly #stop = new SharedArrayBuffer(4);
+  /** Settled once the thread looks; it takes tens of milliseconds to begin, in which nobody would be stopped. */
+  readonly ready: Promise<void>;
 
   /**
    * @param ledger memory 2
@@ -43,7 +45,13 @@ export class Watchdog {
       workerData: data,
       execArgv: ["--disable-warning=ExperimentalWarning"],
     });
-    this.#worker.unref();
+    this.ready = new Promise((resolve) => {
+      this.#worker.once("message", () => {
+        this.#worker.unref();
+        resolve();
+      });
+      this.#worker.once("exit", resolve);
+    });
   }
 
   async stop(): Promise<void> {
@@ -90,7 +98,10 @@ function sample(words: Int32Array, sequence: number, ms: number): void {
   });
 }
 
-if (!isMainThread && parentPort !== null && isWatchdogData(workerData)) watch(workerData);
+if (!isMainThread && parentPort !== null && isWatchdogData(workerData)) {
+  parentPort.postMessage("ready");
+  watch(workerData);
+}
 
 function isWatchdogData(data: unknown): data is WatchdogData {
   return typeof data === "object" && data !== null && "ledger" in data && "stop" in data;
