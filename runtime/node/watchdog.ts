@@ -99,7 +99,7 @@ function sample(words: Int32Array, sequence: number, ms: number): void {
 }
 
 if (!isMainThread && parentPort !== null && isWatchdogData(workerData)) {
-  parentPort.postMessage("ready");
+  parentPort.postMessage("ready", []);
   watch(workerData);
 }
 

@@ -3,7 +3,7 @@
  *
  * The time that counts is CPU time of the domain's own, as its fault report states it; nothing here looks at a clock.
  */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { KernelError } from "#kernel/errors.ts";
 import { makeLab, type Lab, type LabDomain, type Names } from "../support/lab.ts";
 import { expectOverrun, SPIN, SPIN_IDL, spinner, type Answer, type Spin } from "./spin.ts";
@@ -125,8 +125,8 @@ describe("wherever its code runs", () => {
   test("in an async method, before and after it was suspended", async () => {
     const one = await bootOne();
     const running = one.later(SPIN["an empty loop"]);
-    while (wake === null) await new Promise((resolve) => setTimeout(resolve, 1));
-    wake();
+    await vi.waitUntil(() => wake !== null);
+    wake!();
     expect(await running).toEqual({ ok: false, fault: "crashed" });
     expectOverrun(lab.faults[0], "one", SLICE_MS);
     lab.system.restart("one");
