@@ -72,6 +72,9 @@ export interface DomainInfo {
   readonly memoryBytes: number;
   /** CPU time that it was found running, in all its lives; counted in samples of about a millisecond. */
   readonly cpuMs: number;
+  /** How long it has been in its present life; 0 when it is dead. */
+  readonly upMs: number;
+  readonly limits: ResolvedDomain["limits"];
 }
 
 export class Kernel implements ProxyKernel, InstanceKernel {
@@ -265,6 +268,12 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     this.settle();
   }
 
+  /** Ends a domain as a trap of its own would: it counts as a fault, and restart policies treat it as one. */
+  crash(domain: Domain, why = "crashed on command"): void {
+    this.#lives.condemn(domain, { kind: "trap", message: why });
+    this.settle();
+  }
+
   /**
    * Ends the domain, if it lives, and begins its next life: at once, or as soon as its last frame has left every stack.
    * @returns whether it lives again already
@@ -317,6 +326,8 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       threads: d.threads.live.size,
       memoryBytes: d.memory?.buffer.byteLength ?? 0,
       cpuMs: ((this.ledger[recordWord(d, DOMAIN_CPU)]! >>> 0) * FRAME_TIME_UNIT_US) / 1000,
+      upMs: d.alive ? this.trace.ms - d.bornMs : 0,
+      limits: d.entry.limits,
     }));
   }
 

@@ -15,7 +15,14 @@ import { columns, paint } from "./lib/terminal.ts";
 
 const COMMANDS = join(ROOT, "tools", "commands");
 /** Errors whose message is for the user; anything else keeps its stack. */
-const FOR_USERS = new Set(["BuildError", "ManifestError", "IdlErrors", "AdmissionError", "KernelError"]);
+const FOR_USERS = new Set([
+  "BuildError",
+  "ManifestError",
+  "IdlErrors",
+  "AdmissionError",
+  "KernelError",
+  "ControlError",
+]);
 
 function commandNames(): string[] {
   const files = readdirSync(COMMANDS).filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));

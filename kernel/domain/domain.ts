@@ -38,6 +38,8 @@ export class Domain {
   state: DomainState = "loaded";
   /** Counts its lives. What remembers a domain across time must compare this too. */
   incarnation = 0;
+  /** When its present life began, in milliseconds since boot. */
+  bornMs = 0;
   /** Somebody wants it to live again once it is buried. */
   restartAsked = false;
   /** Dead: what is left to free, and how much of its memory is zero already. */

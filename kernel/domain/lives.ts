@@ -81,6 +81,7 @@ export class Lives {
     heap.setLimits(domain.id, domain.entry.limits.heapBytes, domain.entry.limits.heapObjects);
     domain.state = "loaded";
     domain.incarnation++;
+    domain.bornMs = this.#kernel.trace.ms;
     domain.blame = null;
     ledger[recordWord(domain, DOMAIN_ALIVE)] = domain.generation;
     this.#kernel.trace.event(domain.incarnation === 1 ? "load" : "restart", domain.id, domain.incarnation);

@@ -1,7 +1,7 @@
 /**
- * How faults read on a plain terminal.
+ * How faults, the trace, amounts and times read on a plain terminal.
  */
-import type { FaultReport } from "../node/system.ts";
+import type { FaultReport, TraceEntry } from "../node/system.ts";
 
 /** One line: who, what, where in the source. */
 export function formatFault(fault: FaultReport): string {
@@ -29,4 +29,32 @@ export function formatFaultLong(fault: FaultReport): string {
     ...frames,
     `  freed: ${fault.objectsFreed} objects, ${fault.bytesFreed} bytes of exchange heap`,
   ].join("\n");
+}
+
+/** 1536 → `1.5 KiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB"];
+  let unit = 0;
+  for (; bytes >= 1024 && unit + 1 < units.length; unit++) bytes /= 1024;
+  return `${unit === 0 ? bytes : bytes.toFixed(1)} ${units[unit]}`;
+}
+
+/** 754_000 → `12m34s`. */
+export function formatTime(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const two = (n: number): string => String(n).padStart(2, "0");
+  if (seconds < 60) return `${(ms / 1000).toFixed(1)}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m${two(seconds % 60)}s`;
+  return `${Math.floor(seconds / 3600)}h${two(Math.floor(seconds / 60) % 60)}m`;
+}
+
+/** One line: number, time since boot, who did what. */
+export function formatTrace(entry: TraceEntry): string {
+  const time = entry.ms === null ? "?" : (entry.ms / 1000).toFixed(3);
+  const arrow = entry.kind === "pass" ? `${entry.domain} → ${entry.peer}` : entry.domain;
+  const what =
+    entry.kind === "call"
+      ? `${entry.domain} → ${entry.peer} ${entry.detail}`
+      : `${arrow} ${entry.kind} ${entry.detail}${entry.kind === "grant" ? ` of ${entry.peer}` : ""}`;
+  return `${String(entry.sequence).padStart(10)} ${time.padStart(10)}s  ${what}`;
 }

@@ -216,6 +216,11 @@ export class System {
     this.kernel.kill(this.kernel.domain(name), why);
   }
 
+  /** Ends a domain as a trap of its own would; restart policies treat it as one. */
+  crash(name: string, why?: string): void {
+    this.kernel.crash(this.kernel.domain(name), why);
+  }
+
   /** Begins the next life of a domain; see `Kernel.restart`. */
   restart(name: string, why?: string): boolean {
     return this.kernel.restart(this.kernel.domain(name), why);

@@ -2,7 +2,9 @@
  * run [SYSTEM]: builds what is stale, boots systems/SYSTEM.ts (default: default) and opens its console.
  *
  * The console gives each line to the domain named "shell"; `help` lists its commands. `exit`, Ctrl-D and Ctrl-C end the
- * system.
+ * system. Other commands (ps, top, trace, …) reach it from outside while it runs.
+ *
+ *   --name NAME   what it is called then (default: the system's name, with a number when that is taken)
  *
  *   npm start
  *   npm run samara -- run default
@@ -10,11 +12,14 @@
 import { join } from "node:path";
 import { Console } from "#runtime/control/console.ts";
 import type { ShellClient } from "#runtime/control/console.ts";
+import { handlers } from "#runtime/control/handlers.ts";
+import { ControlServer } from "#runtime/control/server.ts";
 import { consoleService, systemService } from "#runtime/control/services.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem, loadSystem } from "../build/index.ts";
 import type { Command } from "../lib/command.ts";
 import { BUILD } from "../lib/paths.ts";
+import { RUN } from "../lib/remote.ts";
 import { paint } from "../lib/terminal.ts";
 
 /** The client of the domain named "shell", or null when the system has none. */
@@ -22,9 +27,18 @@ function findShell(system: System): ShellClient | null {
   return system.domains().some((d) => d.name === "shell") ? system.client<ShellClient>("shell.shell") : null;
 }
 
+/** Opens the control socket, under the name that was asked for or the first free one like the system's. */
+function listen(system: System, name: string, wanted: string | undefined): Promise<ControlServer> {
+  const commands = handlers(system);
+  return wanted === undefined
+    ? ControlServer.listenFree(RUN, name, commands)
+    : ControlServer.listen(RUN, wanted, commands);
+}
+
 export const command: Command = {
+  options: { name: { type: "string" } },
   positionals: [0, 1],
-  async run({ positionals: [name = "default"] }) {
+  async run({ positionals: [name = "default"], options }) {
     const onCompile = (dir: string): void => void process.stdout.write(`building ${dir}\n`);
     const build = await buildSystem(await loadSystem(name), { onCompile });
     const started = performance.now();
@@ -47,7 +61,9 @@ export const command: Command = {
       // Nobody reads any more, as in `npm start | head`.
       process.stdout.on("error", () => resolve());
     });
+    let control: ControlServer | null = null;
     try {
+      control = await listen(system, name, options.name as string | undefined);
       system.serve("System", systemService(system));
       system.serve(
         "Console",
@@ -57,8 +73,10 @@ export const command: Command = {
       shell = findShell(system);
       const ms = Math.round(performance.now() - started);
       console_.print(paint("bold", `${name}: ${build.system.domains.length} domains booted in ${ms} ms; write help`));
+      if (control.name !== name) console_.print(`its name for commands: --system ${control.name}`);
       await Promise.race([console_.run(), end]);
     } finally {
+      await control?.close();
       await system.stop();
       process.stdin.destroy();
     }

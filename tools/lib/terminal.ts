@@ -19,3 +19,21 @@ export function columns(rows: readonly (readonly string[])[], gap = 2): string {
     .map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]! + gap))).join(""))
     .join("\n");
 }
+
+/** Calls `step` again and again, `periodMs` after each has ended, until Ctrl-C or until one throws. */
+export async function untilInterrupt(periodMs: number, step: () => Promise<void>): Promise<void> {
+  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<true>();
+  const onSignal = (): void => interrupt(true);
+  process.once("SIGINT", onSignal);
+  try {
+    for (let over = false; !over;) {
+      await step();
+      let timer: NodeJS.Timeout | undefined;
+      const wait = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), periodMs)));
+      over = await Promise.race([interrupted, wait]);
+      clearTimeout(timer);
+    }
+  } finally {
+    process.off("SIGINT", onSignal);
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * How one domain reads, dead or alive: the post-mortem.
+ */
+import { formatBytes, formatFaultLong, formatTime, formatTrace } from "./format.ts";
+import type { InspectAnswer } from "./handlers.ts";
+
+/** Lines for a plain terminal. */
+export function formatInspect({ domain: d, edges, fault, trace }: InspectAnswer): string[] {
+  const { limits } = d;
+  const life = d.upMs > 0 ? `, for ${formatTime(d.upMs)}` : "";
+  const called = edges.filter((edge) => edge.calls > 0);
+  const calls = called.map((e) => `  ${e.caller} → ${e.callee} ${e.interface}.${e.method}: ${e.calls}`);
+  return [
+    `${d.name}: ${d.restarting ? "restarting" : d.state}, life ${d.incarnation}${life}; ${d.faults} faults`,
+    `  CPU ${formatTime(d.cpuMs)}; slice ${limits.sliceMs} ms; threads ${d.threads} of ${limits.threads}`,
+    `  memory ${formatBytes(d.memoryBytes)} of ${formatBytes(limits.memoryPages * 65536)}`,
+    `  exchange heap ${formatBytes(d.bytes)} of ${formatBytes(limits.heapBytes)}, ` +
+      `${d.objects} of ${limits.heapObjects} objects`,
+    "calls since boot:",
+    ...(calls.length === 0 ? ["  none"] : calls),
+    ...(fault === null ? [] : postMortem(fault)),
+    "last calls and events:",
+    ...trace.map(formatTrace),
+  ];
+}
+
+function postMortem(fault: NonNullable<InspectAnswer["fault"]>): string[] {
+  const owned = Object.entries(fault.owned).map(([type, count]) => `${count} ${type}`);
+  return [
+    `last death, ${formatTime(fault.ms)} after boot, end of life ${fault.incarnation}:`,
+    ...formatFaultLong(fault)
+      .split("\n")
+      .map((line) => `  ${line}`),
+    `    owned: ${owned.join(", ") || "no objects"}`,
+    "  last calls and events before it:",
+    ...fault.trace.map(formatTrace),
+  ];
+}

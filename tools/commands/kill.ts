@@ -1,0 +1,20 @@
+/**
+ * kill DOMAIN: ends a domain of a running system; what it owns is freed, and its restart policy sees a kill.
+ *
+ *   --system NAME   which system, when several run
+ *   --json          one JSON object: the domain afterwards
+ */
+import type { DomainInfo } from "#runtime/node/system.ts";
+import type { Command } from "../lib/command.ts";
+import { REMOTE_OPTIONS, show, withSystem } from "../lib/remote.ts";
+
+export const command: Command = {
+  options: REMOTE_OPTIONS,
+  positionals: [1, 1],
+  run: (args) =>
+    withSystem(args, async (client) => {
+      const domain = await client.request<DomainInfo>("kill", { domain: args.positionals[0] });
+      show(domain, args, () => `killed ${domain.name}; it is ${domain.state} now`);
+      return 0;
+    }),
+};
