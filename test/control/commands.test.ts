@@ -1,0 +1,169 @@
+/**
+ * The commands as they are typed, against a running system in a process of its own.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { InspectAnswer, PsAnswer } from "#runtime/control/handlers.ts";
+import type { Rates } from "#runtime/control/rates.ts";
+import type { TraceEntry } from "#runtime/node/system.ts";
+import { ROOT } from "#tools/lib/paths.ts";
+
+const NAME = `commands-${process.pid}`;
+const PROMPT = "samara> ";
+
+interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function launch(args: readonly string[]): ChildProcess {
+  return spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "tools/samara.ts", ...args], {
+    cwd: ROOT,
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+}
+
+function samara(args: readonly string[], onOutput?: (out: string, child: ChildProcess) => void): Promise<Outcome> {
+  const child = launch(args);
+  let [out, err] = ["", ""];
+  child.stdout!.on("data", (chunk: Buffer) => {
+    out += chunk.toString();
+    onOutput?.(out, child);
+  });
+  child.stderr!.on("data", (chunk: Buffer) => (err += chunk.toString()));
+  return new Promise((resolve) => child.on("close", (code) => resolve({ code, out, err })));
+}
+
+const on = (...args: string[]): Promise<Outcome> => samara([...args, "--system", NAME]);
+const json = async <T>(...args: string[]): Promise<T> => {
+  const { code, out, err } = await on(...args, "--json");
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  return JSON.parse(out) as T;
+};
+
+let system: ChildProcess;
+let ended: Promise<number | null>;
+let shown = "";
+
+beforeAll(async () => {
+  system = launch(["run", "default", "--name", NAME]);
+  ended = new Promise((resolve) => system.on("exit", resolve));
+  await new Promise<void>((resolve, reject) => {
+    system.stdout!.on("data", (chunk: Buffer) => {
+      shown += chunk.toString();
+      if (shown.endsWith(PROMPT)) resolve();
+    });
+    system.on("exit", () => reject(new Error(`the system ended: ${shown}`)));
+  });
+}, 60_000);
+afterAll(() => void system.kill("SIGKILL"));
+
+test("ps lists the domains, as text and as data", async () => {
+  const [text, data] = await Promise.all([on("ps"), json<PsAnswer>("ps")]);
+  expect(text.out.split("\n")[0]).toMatch(/^NAME +STATE +GEN +FAULTS +UP +CPU +HEAP +OBJECTS +MEMORY +LAST FAULT$/);
+  const names = ["init", "ramdisk", "scratch", "kv", "client", "crasher", "shell"];
+  expect(data.domains.map((d) => d.name)).toEqual(names);
+  for (const d of data.domains) {
+    expect(d).toMatchObject({ state: "running", incarnation: 1, lastFault: null });
+    expect(text.out).toMatch(new RegExp(`^${d.name} +running +1 +0 `, "m"));
+  }
+});
+
+test("top adds up, and is one JSON object a report", async () => {
+  const one = await json<Rates>("top", "--once", "--interval", "50");
+  const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0);
+  expect(one.system).toBe(NAME);
+  expect(sum(one.edges.map((e) => e.callsPerSecond))).toBeCloseTo(one.total.callsPerSecond, 6);
+  expect(sum(one.domains.map((d) => d.callsIn))).toBeLessThanOrEqual(one.total.callsPerSecond + 1e-6);
+  expect(one.total.hostPercent + sum(one.domains.map((d) => d.cpuPercent))).toBeGreaterThanOrEqual(
+    one.total.cpuPercent - 1e-6,
+  );
+  expect(one.edges.find((e) => e.caller === "client" && e.method === "put")).toMatchObject({ callee: "kv" });
+  const live = await samara(["top", "--interval", "20", "--json", "--system", NAME], (out, child) => {
+    if (out.split("\n").length > 3) child.kill("SIGINT");
+  });
+  expect({ code: live.code, err: live.err }).toEqual({ code: 0, err: "" });
+  const reports = live.out.trimEnd().split("\n");
+  expect(reports.length).toBeGreaterThanOrEqual(3);
+  for (const report of reports) expect((JSON.parse(report) as Rates).pid).toBe(system.pid);
+  const text = await on("top", "--once", "--interval", "50");
+  expect(text.out).toMatch(/^DOMAIN +STATE +GEN +CPU % /m);
+  expect(text.out).not.toContain("\u001b");
+});
+
+test("trace shows the last calls in order, and follows", async () => {
+  const { out, code } = await on("trace", "kv", "--json");
+  expect(code).toBe(0);
+  const entries = out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as TraceEntry);
+  expect(entries.some((e) => e.kind === "call" && e.domain === "client" && e.detail === "KeyValue.put")).toBe(true);
+  const numbers = entries.map((e) => e.sequence);
+  expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+  let asked = false;
+  const followed = await samara(["trace", "kv", "--follow", "--system", NAME], (text, child) => {
+    if (!asked) asked = system.stdin!.write("kv get greeting\n");
+    if (text.includes("shell → kv KeyValue.get")) child.kill("SIGINT");
+  });
+  expect({ code: followed.code, err: followed.err }).toEqual({ code: 0, err: "" });
+});
+
+test("crash, inspect, restart, kill: a death, its post-mortem, and the next life", async () => {
+  expect((await on("crash", "scratch")).out).toBe("crashed scratch; it is dead now\n");
+  expect(await on("crash", "scratch")).toMatchObject({ code: 1, err: "samara: scratch is dead\n" });
+  const post = await json<InspectAnswer>("inspect", "scratch");
+  expect(post.domain).toMatchObject({ name: "scratch", state: "dead", incarnation: 1, faults: 1, objects: 0 });
+  expect(post.fault).toMatchObject({ kind: "trap", message: "crashed on command", incarnation: 1 });
+  expect(post.fault!.owned).toEqual({ BlockRequest: 64 });
+  expect(post.fault!.trace.at(-1)).toMatchObject({ kind: "fault", domain: "scratch" });
+  expect((await on("inspect", "scratch")).out).toMatch(/last death, .*end of life 1:\n {2}scratch died: trap: crashed/);
+  expect(await json("restart", "scratch")).toEqual({ domain: "scratch", restarted: true, incarnation: 2 });
+  expect((await on("restart", "scratch")).out).toBe("restarted scratch: life 3\n");
+  const { domains } = await json<PsAnswer>("ps");
+  const scratch = domains.find((d) => d.name === "scratch")!;
+  expect(scratch).toMatchObject({ state: "running", incarnation: 3, faults: 2 });
+  expect(scratch.lastFault).toContain("scratch died: killed: restarted on command");
+  expect(await json("kill", "scratch")).toMatchObject({ state: "dead" });
+});
+
+test("a crash of the domain's own has its source line and call chain in the post-mortem", async () => {
+  system.stdin!.write("crash trap\n");
+  await expect.poll(() => shown, { timeout: 20_000 }).toContain("crasher died");
+  const { fault } = await json<InspectAnswer>("inspect", "crasher");
+  expect(fault!.frames.some((f) => f.source?.file === "domains/crasher/index.ts")).toBe(true);
+  expect(fault!.chain).toEqual(["host", "shell", "crasher"]);
+});
+
+describe("mistakes", () => {
+  test.each([
+    [["kill", "kvv"], /^samara: no domain is named "kvv"; there are init, ramdisk, .*\n$/, 1],
+    [["inspect"], /^samara: inspect: an argument is missing\n$/, 2],
+    [["trace", "kv", "--limit", "x"], /^samara: trace: --limit takes a whole number/, 2],
+    [["top", "--interval", "1"], /^samara: top: --interval takes a whole number/, 2],
+  ])("%j", async (args, message, code) => {
+    const outcome = await on(...args);
+    expect(outcome.err).toMatch(message);
+    expect({ code: outcome.code, out: outcome.out }).toEqual({ code, out: "" });
+  });
+
+  test("a second system of the same name is refused; a system that does not run is none", async () => {
+    const second = await samara(["run", "default", "--name", NAME]);
+    expect(second.code).toBe(1);
+    expect(second.err).toBe(`samara: a system named ${NAME} is running already; give this one another name\n`);
+    const none = await samara(["ps", "--system", "nobody"]);
+    expect(none.code).toBe(1);
+    expect(none.err).toMatch(/^samara: no system named nobody is running; there is .*\n$/);
+  });
+});
+
+test("a system that ended is gone for commands, one that was killed too, and its name is free", async () => {
+  system.kill("SIGKILL");
+  await ended;
+  expect((await on("ps")).code).toBe(1);
+  const again = await samara(["run", "default", "--name", NAME], (out, child) => {
+    if (out.endsWith(PROMPT)) child.stdin!.end("exit\n");
+  });
+  expect({ code: again.code, err: again.err }).toEqual({ code: 0, err: "" });
+});
