@@ -226,7 +226,7 @@ export class Runner {
         [NEW_NODE]: make(NEW_NODE, ["spare node"]),
         [NEW_DEQUE]: make(NEW_DEQUE, ["spare deque"]),
       },
-      cap: { drop: noop },
+      cap: { drop: noop, revoke: noop },
       env: {
         abort: () => {
           throw new Refusal("abort");
