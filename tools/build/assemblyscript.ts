@@ -14,7 +14,10 @@ import { BuildError, frame } from "./errors.ts";
 export const LIBRARIES = ["shared-heap/guest", "runtime/guest", "build/gen/guest"];
 /** Changes when this file makes something else of the same sources. */
 const FORMAT = 2;
-const OPTIONS = ["-O3", "--noUnsafe", "--exportStart", "_init", "--debug", "--sourceMap", "--lib", LIBRARIES.join(",")];
+/** `full` for what runs; `quick` takes half the time, for who waits: the same program, less optimised. */
+export type Effort = "full" | "quick";
+const OPTIMIZE: Readonly<Record<Effort, string>> = { full: "-O3", quick: "-O1" };
+const OPTIONS = ["--noUnsafe", "--exportStart", "_init", "--debug", "--sourceMap", "--lib", LIBRARIES.join(",")];
 
 export interface Compiled {
   readonly bytes: Uint8Array;
@@ -45,8 +48,8 @@ function entryText(descriptor: DomainDescriptor): string {
 }
 
 /** Everything apart from files that decides the result. */
-export function compileOptions(dir: string, descriptor: DomainDescriptor): string {
-  return JSON.stringify([FORMAT, dir, OPTIONS, descriptor.runtime ?? "incremental", entryText(descriptor)]);
+export function compileOptions(dir: string, descriptor: DomainDescriptor, effort: Effort = "full"): string {
+  return JSON.stringify([FORMAT, dir, OPTIMIZE[effort], OPTIONS, descriptor.runtime ?? "incremental", entryText(descriptor)]);
 }
 
 /** `~lib/heap/x.ts` lies in one of the libraries; the standard library has no path of its own. */
@@ -78,13 +81,17 @@ function describe(d: Diagnostic): string {
  * @param dir relative to the root.
  * @throws BuildError with every error and warning, each as file:line:column with its source line.
  */
-export async function compileAssemblyScript(dir: string, descriptor: DomainDescriptor): Promise<Compiled> {
+export async function compileAssemblyScript(
+  dir: string,
+  descriptor: DomainDescriptor,
+  effort: Effort = "full",
+): Promise<Compiled> {
   const { default: asc } = await import("assemblyscript/asc");
   const inputs = new Map<string, string | null>();
   const outputs = new Map<string, string | Uint8Array>();
   const diagnostics: Diagnostic[] = [];
   const entry = `${dir}/$entry.ts`;
-  const argv = [entry, ...OPTIONS, "--runtime", descriptor.runtime ?? "incremental", "--outFile", "domain.wasm"];
+  const argv = [entry, OPTIMIZE[effort], ...OPTIONS, "--runtime", descriptor.runtime ?? "incremental", "--outFile", "domain.wasm"];
   const { error, stderr } = await asc.main(argv, {
     readFile(name, base) {
       if (name === entry) return entryText(descriptor);

@@ -11,8 +11,8 @@ import type { Model } from "#kernel/interface/model.ts";
 import type { DomainDescriptor } from "#kernel/manifest/manifest.ts";
 import { validateDescriptor } from "#kernel/manifest/validate.ts";
 import { BUILD, DOMAIN_ROOTS, ROOT } from "../lib/paths.ts";
-import { readText, writeWhole } from "../lib/files.ts";
-import { compileAssemblyScript, compileOptions } from "./assemblyscript.ts";
+import { hash, readText, writeWhole } from "../lib/files.ts";
+import { compileAssemblyScript, compileOptions, type Effort } from "./assemblyscript.ts";
 import { cSources, clangOptions, compileC } from "./clang.ts";
 import { BuildError } from "./errors.ts";
 import { isFresh, writeStamp } from "./stamp.ts";
@@ -46,41 +46,81 @@ export function findDomains(roots: readonly string[] = DOMAIN_ROOTS): Map<string
   return found;
 }
 
+/** Text of each program that was loaded, as it was first: what has changed since is loaded under another URL. */
+const loaded = new Map<string, string>();
+
+/** Loads a TypeScript program of the tree, again when its text has changed. */
+export async function loadFresh(file: string): Promise<unknown> {
+  const text = readFileSync(file, "utf8");
+  if (!loaded.has(file)) loaded.set(file, text);
+  const version = loaded.get(file) === text ? "" : `?${hash(text)}`;
+  return import(`${pathToFileURL(file).href}${version}`);
+}
+
 /** Loads and checks `dir/domain.ts`. */
 export async function loadDescriptor(dir: string, model: Model): Promise<DomainDescriptor> {
   const file = join(ROOT, dir, "domain.ts");
   if (!existsSync(file)) throw new BuildError(`${dir}/domain.ts: error: there is no such file`);
-  const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
+  const module = (await loadFresh(file)) as { default?: unknown };
   if (module.default === undefined) {
     throw new BuildError(`${dir}/domain.ts: error: no default export; write: export default defineDomain({ … })`);
   }
   return validateDescriptor(basename(dir), module.default, model);
 }
 
+interface Product {
+  readonly file: string;
+  readonly stamp: string;
+  readonly options: string;
+}
+
+/** Where a domain's module goes, and what decides whether it is stale. */
+function productOf(dir: string, descriptor: DomainDescriptor, effort: Effort): Product {
+  const name = basename(dir);
+  const folder = dir.startsWith("domains/") ? "domains" : dir.slice(0, -name.length);
+  const quick = effort === "quick";
+  return {
+    file: join(BUILD, quick ? "quick" : "", folder, `${name}.wasm`),
+    stamp: dir.replaceAll("/", "-") + (quick ? ".quick" : ""),
+    options: cSources(dir).length > 0 ? clangOptions(dir) : compileOptions(dir, descriptor, effort),
+  };
+}
+
+const isCurrent = ({ stamp, options, file }: Product): boolean => isFresh(stamp, options, file);
+
+async function compile(dir: string, descriptor: DomainDescriptor, product: Product, effort: Effort): Promise<void> {
+  const inC = cSources(dir).length > 0;
+  if (!inC && !existsSync(join(ROOT, dir, "index.ts"))) {
+    throw new BuildError(`${dir}: error: there is neither an index.ts nor a C file`);
+  }
+  const result = inC ? { ...compileC(dir), sourceMap: null } : await compileAssemblyScript(dir, descriptor, effort);
+  if (result.sourceMap !== null) writeWhole(`${product.file}.map`, result.sourceMap);
+  writeWhole(product.file, result.bytes);
+  writeStamp(product.stamp, product.options, result.inputs);
+}
+
 /**
  * Builds one domain when it is stale.
  * @param dir relative to the root, such as `domains/kv`.
  * @param onCompile called before a compilation.
+ * @param effort `quick` compiles in half the time, and only what no full build has made already.
  * @throws BuildError, ManifestError: what is wrong with its sources or its descriptor.
  */
-export async function buildDomain(dir: string, model: Model, onCompile?: (dir: string) => void): Promise<DomainBuild> {
+export async function buildDomain(
+  dir: string,
+  model: Model,
+  onCompile?: (dir: string) => void,
+  effort: Effort = "full",
+): Promise<DomainBuild> {
   const descriptor = await loadDescriptor(dir, model);
-  const name = basename(dir);
-  const product = join(BUILD, dir.startsWith("domains/") ? "domains" : dir.slice(0, -name.length), `${name}.wasm`);
-  const inC = cSources(dir).length > 0;
-  const options = inC ? clangOptions(dir) : compileOptions(dir, descriptor);
-  const stamp = dir.replaceAll("/", "-");
-  const compiled = !isFresh(stamp, options, product);
+  const full = productOf(dir, descriptor, "full");
+  const product = effort === "full" || isCurrent(full) ? full : productOf(dir, descriptor, effort);
+  const compiled = !isCurrent(product);
   if (compiled) {
-    if (!inC && !existsSync(join(ROOT, dir, "index.ts"))) {
-      throw new BuildError(`${dir}: error: there is neither an index.ts nor a C file`);
-    }
     onCompile?.(dir);
-    const result = inC ? { ...compileC(dir), sourceMap: null } : await compileAssemblyScript(dir, descriptor);
-    if (result.sourceMap !== null) writeWhole(`${product}.map`, result.sourceMap);
-    writeWhole(product, result.bytes);
-    writeStamp(stamp, options, result.inputs);
+    await compile(dir, descriptor, product, effort);
   }
-  const bytes = new Uint8Array(readFileSync(product));
-  return { name, dir, descriptor, bytes, sourceMap: inC ? null : readText(`${product}.map`), compiled };
+  const bytes = new Uint8Array(readFileSync(product.file));
+  const sourceMap = cSources(dir).length > 0 ? null : readText(`${product.file}.map`);
+  return { name: basename(dir), dir, descriptor, bytes, sourceMap, compiled };
 }

@@ -5,13 +5,12 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import type { Model } from "#kernel/interface/model.ts";
 import type { Builtins, DomainDescriptor, ResolvedSystem, SystemManifest } from "#kernel/manifest/manifest.ts";
 import { validateManifest } from "#kernel/manifest/validate.ts";
 import { suggestion } from "#kernel/manifest/nearest.ts";
 import { DOMAIN_ROOTS, ROOT } from "../lib/paths.ts";
-import { buildDomain, findDomains, loadDescriptor } from "./domain.ts";
+import { buildDomain, findDomains, loadDescriptor, loadFresh } from "./domain.ts";
 import type { DomainBuild } from "./domain.ts";
 import { BuildError } from "./errors.ts";
 import { buildInterfaces } from "./interfaces.ts";
@@ -51,8 +50,7 @@ export function listSystems(): string[] {
 export async function loadSystem(name: string): Promise<SystemManifest> {
   const known = listSystems();
   if (!known.includes(name)) throw new BuildError(`there is no systems/${name}.ts${suggestion(name, known)}`);
-  const file = pathToFileURL(join(ROOT, "systems", `${name}.ts`)).href;
-  const module = (await import(file)) as { default?: SystemManifest };
+  const module = (await loadFresh(join(ROOT, "systems", `${name}.ts`))) as { default?: SystemManifest };
   if (module.default === undefined) {
     throw new BuildError(`systems/${name}.ts: error: no default export; write: export default defineSystem({ … })`);
   }

@@ -55,13 +55,11 @@ function page(model: Model, i: Interface): string {
 }
 
 function method(i: Interface, m: Method): string {
-  const params = m.params.map((p) => `${p.name}: ${show(p.type)}`).join(", ");
-  const result = `RpcResult<${showResult(m.result)}, ${m.error ?? "never"}>`;
   const wasm = clientSignature(m).params.map((t) =>
     t === F32 ? "f32" : t === F64 ? "f64" : t === I64 ? "i64" : "i32",
   );
   return (
-    `### ${m.name}\n\n\`\`\`ts\n${m.name}(${params}): ${result}\n\`\`\`\n\n${m.doc === "" ? "" : `${m.doc}\n\n`}` +
+    `### ${m.name}\n\n\`\`\`ts\n${showMethod(m)}\n\`\`\`\n\n${m.doc === "" ? "" : `${m.doc}\n\n`}` +
     `Client import: \`(${wasm.join(", ")}) → i32\`. Server export: \`${exportName(i, m)}\`.\n`
   );
 }
@@ -90,6 +88,13 @@ function typeSection(type: ExchangeType): string {
   );
 }
 
+/** A method as the interface file has it. */
+export function showMethod(m: Method): string {
+  const params = m.params.map((p) => `${p.name}: ${show(p.type)}`).join(", ");
+  const result = `RpcResult<${showResult(m.result)}, ${m.error ?? "never"}>`;
+  return `${m.name}(${params}): ${m.async === true ? `Promise<${result}>` : result}`;
+}
+
 /** The type as the interface file has it. */
 export function show(type: ValueType): string {
   switch (type.kind) {
@@ -112,7 +117,8 @@ function showKey(key: string): string {
   return key.replace(",", ", ");
 }
 
-function showField(type: FieldType): string {
+/** A field's type as the interface file has it. */
+export function showField(type: FieldType): string {
   switch (type.kind) {
     case "scalar":
       return type.scalar;
