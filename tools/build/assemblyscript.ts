@@ -49,7 +49,14 @@ function entryText(descriptor: DomainDescriptor): string {
 
 /** Everything apart from files that decides the result. */
 export function compileOptions(dir: string, descriptor: DomainDescriptor, effort: Effort = "full"): string {
-  return JSON.stringify([FORMAT, dir, OPTIMIZE[effort], OPTIONS, descriptor.runtime ?? "incremental", entryText(descriptor)]);
+  return JSON.stringify([
+    FORMAT,
+    dir,
+    OPTIMIZE[effort],
+    OPTIONS,
+    descriptor.runtime ?? "incremental",
+    entryText(descriptor),
+  ]);
 }
 
 /** `~lib/heap/x.ts` lies in one of the libraries; the standard library has no path of its own. */
@@ -91,7 +98,15 @@ export async function compileAssemblyScript(
   const outputs = new Map<string, string | Uint8Array>();
   const diagnostics: Diagnostic[] = [];
   const entry = `${dir}/$entry.ts`;
-  const argv = [entry, OPTIMIZE[effort], ...OPTIONS, "--runtime", descriptor.runtime ?? "incremental", "--outFile", "domain.wasm"];
+  const argv = [
+    entry,
+    OPTIMIZE[effort],
+    ...OPTIONS,
+    "--runtime",
+    descriptor.runtime ?? "incremental",
+    "--outFile",
+    "domain.wasm",
+  ];
   const { error, stderr } = await asc.main(argv, {
     readFile(name, base) {
       if (name === entry) return entryText(descriptor);

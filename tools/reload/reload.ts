@@ -105,7 +105,9 @@ export function checkFits(running: Running, instances: readonly string[], build:
     ]);
   const lines = [...interfaces, ...(objects.length === 0 ? [] : [`${build.dir}/domain.ts has changed`, ...objects])];
   if (lines.length === 0) return;
-  throw new ReloadRefused([...lines, "The running version stays; start the system again to run the new one."].join("\n"));
+  throw new ReloadRefused(
+    [...lines, "The running version stays; start the system again to run the new one."].join("\n"),
+  );
 }
 
 /** Instances of a domain folder in a running system, in start order. */

@@ -7,6 +7,9 @@
  * Invariant: a reader never gets more than was written: what a version does not understand ends it, not its clients.
  */
 
+import { HeapObject } from "heap/object";
+import { Capability } from "os/capability";
+
 const FIRST_CAPACITY: i32 = 256;
 
 /** What a domain hands over. `restore` runs after static initialisation and before `main`. */
@@ -45,6 +48,15 @@ export class StateWriter {
     const bytes = String.UTF8.byteLength(value);
     this.u32(<u32>bytes);
     String.UTF8.encodeUnsafe(changetype<usize>(value), value.length, this.take(bytes));
+  }
+
+  /** An object of this domain's own, which stays where it is. */
+  object(value: HeapObject): void {
+    this.u32(changetype<u32>(value));
+  }
+
+  capability(value: Capability): void {
+    this.u32(value.handle);
   }
 
   private take(bytes: i32): usize {
@@ -94,6 +106,15 @@ export class StateReader {
   text(): string {
     const bytes = <i32>this.u32();
     return String.UTF8.decodeUnsafe(this.take(bytes), <usize>bytes);
+  }
+
+  /** Of the type that was written: another one ends the domain when it is used. */
+  object<T extends HeapObject>(): T {
+    return changetype<T>(this.u32());
+  }
+
+  capability<T extends Capability>(): T {
+    return changetype<T>(this.u32());
   }
 
   private take(bytes: i32): usize {
