@@ -27,5 +27,5 @@ async function warmUp(): Promise<void> {
 
 let last: Promise<unknown> = warmUp().catch(() => undefined);
 parentPort!.on("message", ({ id, domain }: Job) => {
-  last = last.then(async () => parentPort!.postMessage({ id, answer: await build(domain) }));
+  last = last.then(async () => parentPort!.postMessage({ id, answer: await build(domain) }, []));
 });

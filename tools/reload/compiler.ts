@@ -51,7 +51,7 @@ export class WarmCompiler {
     const job: Job = { id: ++this.#jobs, domain };
     const waiting = Promise.withResolvers<Answer>();
     this.#waiting.set(job.id, waiting);
-    this.#worker.postMessage(job);
+    this.#worker.postMessage(job, []);
     const answer = await waiting.promise;
     if (answer.ok) return answer;
     throw new BuildError(answer.message);

@@ -71,14 +71,13 @@ const named = (objects: ResolvedDomain["provides"] | ResolvedDomain["uses"]): Ob
 
 /** What a descriptor now declares otherwise than the running system's manifest entry. */
 function changedObjects(what: string, before: Objects, now: Objects): string[] {
-  const show = (name: string, of: string | undefined): string => `${name}: ${of}`;
   return [...new Set([...before.keys(), ...now.keys()])].flatMap((name) => {
     const [old, fresh] = [before.get(name), now.get(name)];
     if (old === fresh) return [];
     return [
       `  ${what}`,
-      ...(old === undefined ? [] : [`  - ${show(name, old)}`]),
-      ...(fresh === undefined ? [] : [`  + ${show(name, fresh)}`]),
+      ...(old === undefined ? [] : [`  - ${name}: ${old}`]),
+      ...(fresh === undefined ? [] : [`  + ${name}: ${fresh}`]),
     ];
   });
 }
