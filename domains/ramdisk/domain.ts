@@ -1,10 +1,12 @@
 /**
- * Descriptor of the RAM disk. Its size is its quota of objects: one for each block (see README.md).
+ * Descriptor of the RAM disk's driver. How large the disk is, its medium says.
  */
 import { defineDomain } from "#kernel/manifest/manifest.ts";
 
 export default defineDomain({
-  description: "A block device in the exchange heap, as large as the domain's quota",
-  provides: { disk: "BlockDevice" },
-  limits: { memoryPages: 64, heapObjects: 1024, heapBytes: 16 * 1024 * 1024 },
+  description: "A block device over a medium in memory, with fault points for tests of recovery",
+  provides: { disk: "BlockDevice", faults: "FaultInjection" },
+  uses: { medium: "BlockMedium" },
+  runtime: "stub",
+  limits: { memoryPages: 2, heapObjects: 0, heapBytes: 0 },
 });

@@ -1,62 +1,101 @@
 /**
- * A RAM disk: one object of the exchange heap for each block.
+ * The driver of a RAM disk: a queue of requests in front of a medium that outlives it.
  *
- * The disk is as large as the domain's quota allows: at start it takes objects until it gets no more. Reading and
- * writing copy between the caller's request and the block's object, in the heap. Invariant: blocks are zero until
- * written, and none of them ever leaves this domain.
+ * Reading and writing copy between the caller's request and the medium's block, in the heap. Invariants: the driver
+ * keeps no contents, so a crash loses the requests that it holds and nothing else; what was submitted and not polled
+ * is in `queue`, in order.
  */
 import {
   BlockDeviceCapacityResult,
   BlockDeviceFlushResult,
+  BlockDevicePollResult,
   BlockDeviceReadResult,
   BlockDeviceServer,
   BlockDeviceStatisticsResult,
+  BlockDeviceSubmitResult,
   BlockDeviceWriteResult,
   BlockError,
+  BlockOperation,
   BlockRequest,
+  BlockRequestDeque32,
+  BlockStatus,
 } from "idl/block-device";
+import { BlockMedium, BlockMediumReadResult } from "idl/block-medium";
+import { FaultInjectionServer } from "idl/fault-injection";
+import { FaultPoints } from "./faults";
 
-/** Most blocks that a disk can have: 1 GiB. */
-const MAX_BLOCKS = 262_144;
+/** Requests in flight. A power of two. */
+const DEPTH: u32 = 128;
+const BYTES = BlockRequest.dataLength;
+
+const faults = new FaultPoints();
 
 class RamDisk extends BlockDeviceServer {
-  private blocks: StaticArray<BlockRequest> = new StaticArray<BlockRequest>(MAX_BLOCKS);
-  private count: i32 = 0;
+  private medium: BlockMedium = BlockMedium.use("medium");
+  private count: u64 = 0;
   private reads: u64 = 0;
   private writes: u64 = 0;
   private errors: u64 = 0;
+  private queue: StaticArray<BlockRequest> = new StaticArray<BlockRequest>(DEPTH);
+  /** Both count on for ever; their difference is the number of requests in flight. */
+  private submitted: u32 = 0;
+  private polled: u32 = 0;
 
-  /** Takes all blocks that the quota allows. */
-  allocate(): void {
-    while (this.count < MAX_BLOCKS) {
-      const block = BlockRequest.tryCreate();
-      if (block.isNull) return;
-      this.blocks[this.count++] = block;
-    }
+  /** Asks the medium how large it is. */
+  open(): void {
+    const answer = this.medium.capacity();
+    if (!answer.ok) abort("the medium does not answer");
+    this.count = answer.value;
   }
 
   read(request: BlockRequest): BlockDeviceReadResult {
+    faults.pass();
     const block = request.block;
-    if (block >= <u64>this.count) {
+    if (block >= this.count) {
       this.errors++;
       request.free();
       return BlockDeviceReadResult.err(BlockError.OutOfRange);
     }
-    request.copyFrom(this.blocks[<i32>block], BlockRequest.dataAt, BlockRequest.dataLength, BlockRequest.dataAt);
-    this.reads++;
-    return BlockDeviceReadResult.ok(request);
+    const answer = this.load(block, request);
+    if (!answer.ok) return BlockDeviceReadResult.err(BlockError.Io);
+    faults.pass();
+    return BlockDeviceReadResult.ok(answer.value);
   }
 
   write(request: BlockRequest): BlockDeviceWriteResult {
+    faults.pass();
     const block = request.block;
-    if (block >= <u64>this.count) {
+    if (block >= this.count) {
       this.errors++;
       request.free();
       return BlockDeviceWriteResult.err(BlockError.OutOfRange);
     }
-    this.blocks[<i32>block].copyFrom(request, BlockRequest.dataAt, BlockRequest.dataLength, BlockRequest.dataAt);
-    this.writes++;
+    if (!this.store(block, request)) {
+      request.free();
+      return BlockDeviceWriteResult.err(BlockError.Io);
+    }
+    faults.pass();
     return BlockDeviceWriteResult.ok(request);
+  }
+
+  submit(requests: BlockRequestDeque32): BlockDeviceSubmitResult {
+    while (requests.length > 0 && this.submitted - this.polled < DEPTH) {
+      faults.pass();
+      this.queue[this.submitted++ & (DEPTH - 1)] = requests.pop();
+    }
+    faults.pass();
+    return BlockDeviceSubmitResult.ok(requests);
+  }
+
+  poll(done: BlockRequestDeque32): BlockDevicePollResult {
+    let room = BlockRequestDeque32.capacity - done.length;
+    while (room > 0 && this.polled != this.submitted) {
+      faults.pass();
+      done.push(this.execute(this.queue[this.polled++ & (DEPTH - 1)]));
+      room--;
+    }
+    faults.pass();
+    return BlockDevicePollResult.ok(done);
   }
 
   flush(): BlockDeviceFlushResult {
@@ -64,14 +103,53 @@ class RamDisk extends BlockDeviceServer {
   }
 
   capacity(): BlockDeviceCapacityResult {
-    return BlockDeviceCapacityResult.ok(<u64>this.count);
+    return BlockDeviceCapacityResult.ok(this.count);
   }
 
   statistics(): BlockDeviceStatisticsResult {
     return BlockDeviceStatisticsResult.ok(this.reads, this.writes, this.errors);
   }
+
+  /** Does what a submitted request says. */
+  private execute(request: BlockRequest): BlockRequest {
+    const block = request.block;
+    const operation = request.operation;
+    let status = BlockStatus.Ok;
+    if (operation != BlockOperation.Read && operation != BlockOperation.Write) status = BlockStatus.Unsupported;
+    else if (block >= this.count) status = BlockStatus.OutOfRange;
+    else if (operation == BlockOperation.Read) {
+      const answer = this.load(block, request);
+      // It took the request with it, and without a medium there is no disk any more.
+      if (!answer.ok) abort("the medium failed");
+      request = answer.value;
+    } else if (!this.store(block, request)) status = BlockStatus.Io;
+    if (status != BlockStatus.Ok) this.errors++;
+    request.status = status;
+    return request;
+  }
+
+  /** Fills a request; on an error it is gone. */
+  private load(block: u64, request: BlockRequest): BlockMediumReadResult {
+    this.reads++;
+    const half = faults.armed ? BYTES / 2 : BYTES;
+    const answer = this.medium.read(block, 0, half, request);
+    if (!answer.ok || half == BYTES) return answer;
+    faults.pass();
+    return this.medium.read(block, half, BYTES - half, answer.value);
+  }
+
+  /** Stores a request's contents. */
+  private store(block: u64, request: BlockRequest): bool {
+    this.writes++;
+    const half = faults.armed ? BYTES / 2 : BYTES;
+    const answer = this.medium.write(block, 0, half, request);
+    if (!answer.ok || half == BYTES) return answer.ok;
+    faults.pass();
+    return this.medium.write(block, half, BYTES - half, request).ok;
+  }
 }
 
 const disk = new RamDisk();
-disk.allocate();
+disk.open();
 BlockDeviceServer.provide(disk);
+FaultInjectionServer.provide(faults);

@@ -78,7 +78,8 @@ function kvStatistics(): string {
 }
 
 function diskError(error: BlockError): string {
-  return error == BlockError.OutOfRange ? "disk: there is no such block\n" : "disk: the device failed\n";
+  if (error == BlockError.OutOfRange) return "disk: there is no such block\n";
+  return error == BlockError.Corrupt ? "disk: the block is damaged\n" : "disk: the device failed\n";
 }
 
 export function diskCommand(line: Line): string {

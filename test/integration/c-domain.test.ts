@@ -19,7 +19,8 @@ const manifest = defineSystem({
   name: "c-domain",
   heap: { bytes: 16 * 1024 * 1024, objects: 1024 },
   domains: {
-    ramdisk: { domain: "ramdisk", limits: { heapObjects: BLOCKS } },
+    medium: { domain: "medium", limits: { heapObjects: BLOCKS } },
+    ramdisk: { domain: "ramdisk", uses: { medium: "medium.blocks" } },
     cipher: { domain: "c-cipher", uses: { disk: "ramdisk.disk" } },
     kv: { domain: "kv", uses: { disk: "cipher.disk" } },
   },
@@ -83,7 +84,7 @@ describe.skipIf(missing !== null)(missing === null ? "a domain in C" : `a domain
     system.kill("ramdisk");
     expect(disk("cipher").read(request(0n))).toEqual({ ok: false, error: "Io" });
     expect(disk("cipher").capacity()).toEqual({ ok: false, error: "Io" });
-    expect(states()).toEqual({ ramdisk: "dead", cipher: "running", kv: "running" });
+    expect(states()).toEqual({ medium: "running", ramdisk: "dead", cipher: "running", kv: "running" });
   });
 
   test("serves a store in AssemblyScript, whose values the disk holds enciphered only", () => {
@@ -100,7 +101,7 @@ describe.skipIf(missing !== null)(missing === null ? "a domain in C" : `a domain
   test("dies at its first access to an object that it gave away, alone", () => {
     const before = system.kernel.heap.statistics().objects;
     expect(disk("cipher").write(request(0n, "", USE_AFTER_MOVE))).toEqual({ ok: false, fault: "crashed" });
-    expect(states()).toEqual({ ramdisk: "running", cipher: "dead", kv: "running" });
+    expect(states()).toEqual({ medium: "running", ramdisk: "running", cipher: "dead", kv: "running" });
     const fault = system.faults[0]!;
     expect(fault).toMatchObject({ domain: "cipher", kind: "trap", chain: ["host", "cipher"], objectsFreed: 1 });
     expect(fault.frames.map((f) => f.functionName).join(" ")).toContain("BlockDevice_write_server");

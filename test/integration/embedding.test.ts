@@ -180,10 +180,11 @@ describe("death", () => {
     expect(died[0]).toMatchObject({ domain: "kv", kind: "killed", message: "by the test" });
 
     system.kill("scratch");
+    system.kill("scratchMedium");
     const request = newRequest(0n);
     expect(scratch().write(request)).toEqual(DEAD);
     const left = system.kernel.heap.statistics().objects - (request.handle === 0 ? 0 : 1);
-    // kv held one request of its own, the scratch disk 64 blocks.
+    // kv held one request of its own, the medium of the scratch disk 64 blocks.
     expect(left).toBe(before - 65);
     if (request.handle !== 0) system.heap.free(request.handle);
   });

@@ -65,7 +65,7 @@ function lineOf(code: string): number {
   return lines.findIndex((line) => line.includes(code)) + 1;
 }
 
-const DOMAINS = ["init", "ramdisk", "scratch", "kv", "client", "crasher", "shell"];
+const DOMAINS = ["init", "medium", "ramdisk", "scratchMedium", "scratch", "kv", "client", "crasher", "shell"];
 
 test("a session: list, store, crash, go on, exit; and the same again", async () => {
   for (let run = 0; run < 2; run++) {
@@ -82,7 +82,7 @@ test("a session: list, store, crash, go on, exit; and the same again", async () 
       child.stdin!.write("exit\n");
     });
     expect({ code, err }).toEqual({ code: 0, err: "" });
-    expect(out).toContain("7 domains booted in ");
+    expect(out).toContain("9 domains booted in ");
   }
 });
 

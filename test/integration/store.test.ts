@@ -23,8 +23,8 @@ interface Store {
   list(position: number): Answer<string>;
   statistics(): Answer<{ keys: number; liveBytes: bigint; usedBytes: bigint }>;
 }
-/** Fields of a BlockRequest, by its layout: block at 0, data at 12. */
-const DATA = 12;
+/** Fields of a BlockRequest, by its layout: data at 0, block behind it. */
+const DATA = 0;
 const BLOCK = 4096;
 
 /** A disk in this process. `writesLeft` counts down to the moment when the plug is pulled. */
@@ -35,7 +35,7 @@ class Disk {
     this.blocks = Array.from({ length: blocks }, () => new Uint8Array(BLOCK));
   }
   service(system: () => System) {
-    const number = (request: HostObject): number => Number(system().heap.loadU64(request.handle, 0));
+    const number = (request: HostObject): number => Number(system().heap.loadU64(request.handle, BLOCK));
     const failed = (request: HostObject) => {
       system().heap.free(request.handle);
       return { ok: false, error: "Io" };

@@ -13,6 +13,11 @@ enum { TAG_USE_AFTER_MOVE = 0xbad };
 static samara_capability below;
 static uint64_t reads, writes, errors;
 
+/* Requests that were submitted and not polled, and how many a deque holds. */
+enum { DEPTH = 32, BATCH = 32 };
+static samara_handle queue[DEPTH];
+static uint32_t submitted, polled;
+
 /* The key stream at a byte of a block: a multiplicative hash of its position. */
 static uint8_t key(uint64_t block, uint32_t at) {
   return (uint8_t)(((uint32_t)block * 4096u + at) * 2654435761u >> 24);
@@ -31,8 +36,7 @@ static int32_t failed(int32_t status) {
   return SAMARA_IS_ERROR(status) ? status : BlockError_Io + 1;
 }
 
-BlockDevice_read_SERVER {
-  (void)self;
+static int32_t read_block(samara_handle request) {
   uint64_t block = BlockRequest_block(request);
   int32_t status = BlockDevice_read(request, below);
   if (!SAMARA_IS_HANDLE(status)) return failed(status);
@@ -41,8 +45,7 @@ BlockDevice_read_SERVER {
   return status;
 }
 
-BlockDevice_write_SERVER {
-  (void)self;
+static int32_t write_block(samara_handle request) {
   uint64_t block = BlockRequest_block(request);
   uint32_t tag = BlockRequest_tag(request);
   cipher(request, block);
@@ -52,6 +55,41 @@ BlockDevice_write_SERVER {
   cipher(status, block);
   writes++;
   return status;
+}
+
+BlockDevice_read_SERVER { return (void)self, read_block(request); }
+
+BlockDevice_write_SERVER { return (void)self, write_block(request); }
+
+/* Takes what there is room for; the work is done when it is polled. */
+BlockDevice_submit_SERVER {
+  (void)self;
+  while (submitted - polled < DEPTH && samara_len(requests) > 0) queue[submitted++ % DEPTH] = samara_pop(requests);
+  return requests;
+}
+
+/* Has the disk below do one request. Its errors take the object, so an empty one goes back in its place. */
+static samara_handle execute(samara_handle request) {
+  uint64_t block = BlockRequest_block(request);
+  uint32_t tag = BlockRequest_tag(request), operation = BlockRequest_operation(request);
+  int32_t status = operation == BlockOperation_Read ? read_block(request) : write_block(request);
+  if (SAMARA_IS_HANDLE(status)) {
+    BlockRequest_status_set(status, BlockStatus_Ok);
+    return status;
+  }
+  request = BlockRequest_new();
+  if (request == 0) __builtin_trap();
+  BlockRequest_block_set(request, block);
+  BlockRequest_tag_set(request, tag);
+  BlockRequest_operation_set(request, operation);
+  BlockRequest_status_set(request, (uint32_t)status);
+  return request;
+}
+
+BlockDevice_poll_SERVER {
+  (void)self;
+  while (polled != submitted && samara_len(done) < BATCH) samara_push(execute(queue[polled++ % DEPTH]), done);
+  return done;
 }
 
 BlockDevice_flush_SERVER {

@@ -7,5 +7,5 @@ export default defineDomain({
   description: "Keeps blocks enciphered on another disk; written in C",
   provides: { disk: "BlockDevice" },
   uses: { disk: "BlockDevice" },
-  limits: { memoryPages: 4, heapObjects: 8 },
+  limits: { memoryPages: 4, heapObjects: 64 },
 });

@@ -222,7 +222,9 @@ describe("reference pages", () => {
     expect(page).toContain("read(request: RRef<BlockRequest>): RpcResult<RRef<BlockRequest>, BlockError>");
     expect(page).toContain(`Server export: \`BlockDevice$${fingerprint}$read\`.`);
     expect(page).toContain("| 1 | `OutOfRange` | The block number is not below the capacity. |");
-    expect(page).toContain("| 12 | 4096 | `data` | `Bytes<4096>` | The block's contents. |");
+    expect(page).toContain(
+      "| 0 | 4096 | `data` | `Bytes<4096>` | The block's contents; first, so that they begin on a cache line. |",
+    );
     expect(pages.get("README.md")).toContain(`| [BlockDevice](BlockDevice.md) |`);
     expect(pages.get("Echo.md")).toContain("Client import: `(i32, i32, i32, f64, i32) → i32`.");
   });
