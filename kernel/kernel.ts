@@ -8,6 +8,7 @@
 import { Domain, type Blame } from "./domain/domain.ts";
 import { classify, FAULT_KINDS } from "./domain/fault.ts";
 import { policyOf, targetOf } from "./domain/imports.ts";
+import { describeDomain, type DomainInfo } from "./domain/info.ts";
 import { checkExports, instantiate, makeHostDomain, type InstanceKernel } from "./domain/instantiate.ts";
 import { Lives, recordWord } from "./domain/lives.ts";
 import { SliceClock } from "./domain/slice.ts";
@@ -32,7 +33,6 @@ import {
   DOMAIN_FAULTS,
   FIRST_DOMAIN,
   FRAME_DOMAIN_MASK,
-  FRAME_TIME_UNIT_US,
   FRAMES,
   ledgerBytes,
   MAX_DOMAINS,
@@ -55,26 +55,6 @@ export interface KernelConfig {
   /** The crossing laboratory only. */
   readonly omit?: ReadonlySet<Ablation>;
   readonly elide?: boolean;
-}
-
-export interface DomainInfo {
-  readonly name: string;
-  readonly id: number;
-  /** Counts its lives, from 1. */
-  readonly incarnation: number;
-  readonly state: Domain["state"];
-  /** Whether the supervisor is going to restart it. */
-  readonly restarting: boolean;
-  readonly faults: number;
-  readonly bytes: number;
-  readonly objects: number;
-  readonly threads: number;
-  readonly memoryBytes: number;
-  /** CPU time that it was found running, in all its lives; counted in samples of about a millisecond. */
-  readonly cpuMs: number;
-  /** How long it has been in its present life; 0 when it is dead. */
-  readonly upMs: number;
-  readonly limits: ResolvedDomain["limits"];
 }
 
 export class Kernel implements ProxyKernel, InstanceKernel {
@@ -315,19 +295,9 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   }
 
   domains(): DomainInfo[] {
-    return [...this.#byName.values()].map((d) => ({
-      name: d.name,
-      id: d.id,
-      incarnation: d.incarnation,
-      state: d.state,
-      restarting: this.#supervisor.waiting(d),
-      faults: this.ledger[recordWord(d, DOMAIN_FAULTS)]!,
-      ...this.heap.charged(d.id),
-      threads: d.threads.live.size,
-      memoryBytes: d.memory?.buffer.byteLength ?? 0,
-      cpuMs: ((this.ledger[recordWord(d, DOMAIN_CPU)]! >>> 0) * FRAME_TIME_UNIT_US) / 1000,
-      upMs: d.alive ? this.trace.ms - d.bornMs : 0,
-      limits: d.entry.limits,
+    return [...this.#byName.values()].map((domain) => ({
+      ...describeDomain(domain, this),
+      restarting: this.#supervisor.waiting(domain),
     }));
   }
 

@@ -1,7 +1,7 @@
 /**
  * Where a running system listens: one Unix socket for each, named after it, in a folder that clients look through.
  *
- * Invariant: no path is longer than what the platforms take for a socket; only the user who runs the system can connect.
+ * Invariant: no path is longer than what the platforms take for a socket; only the user who runs the system connects.
  */
 import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, readdirSync } from "node:fs";

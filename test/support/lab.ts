@@ -8,7 +8,7 @@ import { expect } from "vitest";
 import wabt from "wabt";
 import type { FaultReport } from "#kernel/domain/fault.ts";
 import { interfaceKey, typeKey, type Model } from "#kernel/interface/model.ts";
-import type { DomainInfo } from "#kernel/kernel.ts";
+import type { DomainInfo } from "#kernel/domain/info.ts";
 import {
   DEFAULT_LIMITS,
   type Limits,

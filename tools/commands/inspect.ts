@@ -4,7 +4,7 @@
  *   --system NAME   which system, when several run
  *   --json          one JSON object
  *
- * Of the last death: kind, source line of the trap, call chain, stack, objects that it owned by type, and the last calls
+ * Of the last death: kind, source line of the trap, call chain, stack, objects it owned by type, and the last calls
  * and events before it. See docs/howto/debug.md.
  */
 import type { InspectAnswer } from "#runtime/control/handlers.ts";
