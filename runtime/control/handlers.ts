@@ -12,7 +12,7 @@ import { ControlError } from "./socket.ts";
 /** All that is used of a system here. */
 export type Controlled = Pick<
   System,
-  "domains" | "edges" | "statistics" | "trace" | "faults" | "kill" | "crash" | "restart"
+  "domains" | "edges" | "graph" | "statistics" | "trace" | "faults" | "kill" | "crash" | "restart"
 >;
 
 export interface SystemAnswer {
@@ -74,6 +74,7 @@ export function handlers(system: Controlled): Map<string, Handler> {
     ],
     ["top", (_, name): TopAnswer => top(system, about(system, name))],
     ["trace", (args) => trace(system, find(args).name, args)],
+    ["graph", () => ({ edges: system.graph() })],
     ["inspect", (args): InspectAnswer => inspectDomain(system, find(args).name)],
     ["kill", (args) => (system.kill(living(args).name, "killed on command"), find(args))],
     ["crash", (args) => (system.crash(living(args).name), find(args))],

@@ -17,6 +17,7 @@ import type { DomainInfo } from "../../kernel/domain/info.ts";
 import { Kernel } from "../../kernel/kernel.ts";
 import { DEFAULT_RESTART, LIFECYCLE, type ResolvedSystem } from "../../kernel/manifest/manifest.ts";
 import type { Ablation } from "../../kernel/proxy/generate.ts";
+import type { GraphEdge } from "../../kernel/capability/graph.ts";
 import type { EdgeInfo } from "../../kernel/proxy/link.ts";
 import type { Budgets } from "../../kernel/thread/budget.ts";
 import type { TraceEntry } from "../../kernel/trace/trace.ts";
@@ -32,7 +33,7 @@ export interface DomainImage {
   readonly sourceMap?: string;
 }
 
-export type { DomainInfo, EdgeInfo, FaultReport, TraceEntry };
+export type { DomainInfo, EdgeInfo, FaultReport, GraphEdge, TraceEntry };
 
 export type RecordClass = new (heap: HostHeap, handle: number) => HostObject;
 
@@ -187,6 +188,11 @@ export class System {
   /** Who can call whom, and how often they did. */
   edges(): EdgeInfo[] {
     return this.kernel.linker.edges();
+  }
+
+  /** Who may call whom, by which right. */
+  graph(): GraphEdge[] {
+    return this.kernel.graph();
   }
 
   /** What the system as a whole uses and has used since boot; of CPU time, this thread's. */
