@@ -116,11 +116,8 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       settle: () => this.settle(),
     });
     this.linker = new EdgeLinker(this);
-    this.#modules = new ModuleCache(config.host.cache ?? null, {
-      elide: config.elide ?? true,
-      heapPages: pages.heap,
-      ledgerPages: pages.ledger,
-    });
+    const options = { elide: config.elide ?? true, heapPages: pages.heap, ledgerPages: pages.ledger };
+    this.#modules = new ModuleCache(config.host.cache ?? null, options, config.host.sourceMapUrl);
     this.#clock = this.#makeClock();
     this.#supervisor = new Supervisor({
       now: config.host.now,

@@ -18,6 +18,11 @@ export interface Host {
   onFault(report: FaultReport): void;
   /** Source position of a byte offset in the module that the domain was built as. */
   locate?(domain: string, offset: number): { file: string; line: number; column: number } | null;
+  /**
+   * Where a debugger finds the source map of a module, or null. Called before the module is compiled.
+   * @param offsets pairs of lowered and original offsets; see `offsetRanges`
+   */
+  sourceMapUrl?(original: Uint8Array, offsets: Uint32Array): string | null;
   /** Keeps lowered modules between runs. Keys are hex digests; a wrong or missing entry only costs time. */
   readonly cache?: {
     get(key: string): Promise<Uint8Array | null>;

@@ -6,6 +6,8 @@
  * that the result depends on, the loader's own version included.
  */
 import { admit } from "./admit.ts";
+import { Section } from "./module.ts";
+import { Writer } from "./writer.ts";
 import type { Admitted, LowerOptions, Policy } from "./policy.ts";
 
 /** Bumped whenever admission or lowering changes what it produces. */
@@ -21,13 +23,18 @@ export interface ByteStore {
   put(key: string, bytes: Uint8Array): Promise<void>;
 }
 
+export type SourceMapUrl = (original: Uint8Array, offsets: Uint32Array) => string | null;
+
 export class ModuleCache {
   readonly #store: ByteStore | null;
   readonly #options: LowerOptions;
+  readonly #sourceMapUrl: SourceMapUrl;
   readonly #compiled = new Map<string, CompiledModule>();
 
-  constructor(store: ByteStore | null, options: LowerOptions) {
+  /** @param sourceMapUrl what debuggers are told of a module; see `Host` */
+  constructor(store: ByteStore | null, options: LowerOptions, sourceMapUrl: SourceMapUrl = () => null) {
     this.#store = store;
+    this.#sourceMapUrl = sourceMapUrl;
     this.#options = options;
   }
 
@@ -40,11 +47,20 @@ export class ModuleCache {
     const found = stored === null ? null : await unpack(stored);
     const admitted = found ?? admit(bytes, policy, this.#options);
     // Compiling runs on V8's own threads: this one goes on.
-    const compiled = { admitted, module: await WebAssembly.compile(admitted.bytes) };
+    const url = this.#sourceMapUrl(bytes, admitted.offsets);
+    const code = url === null ? admitted.bytes : withSourceMapUrl(admitted.bytes, url);
+    const compiled = { admitted, module: await WebAssembly.compile(code) };
     if (found === null) await this.#store?.put(key, await pack(admitted));
     this.#compiled.set(key, compiled);
     return compiled;
   }
+}
+
+/** Appends the section in which engines look for it: nothing shifts. */
+function withSourceMapUrl(bytes: Uint8Array, url: string): Uint8Array<ArrayBuffer> {
+  const content = new Writer(url.length + 32).name("sourceMappingURL").name(url);
+  const out = new Writer(bytes.length + content.length + 8).bytes(bytes);
+  return out.u8(Section.custom).u32(content.length).bytes(content.view()).view().slice();
 }
 
 async function cacheKey(bytes: Uint8Array, policy: Policy, options: LowerOptions): Promise<string> {

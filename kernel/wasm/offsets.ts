@@ -34,6 +34,24 @@ export class OffsetMap {
   }
 }
 
+/** A run of lowered bytes: a copy of the original ones from `original` on, or code added for what is there. */
+export interface OffsetRange {
+  readonly lowered: number;
+  /** First lowered byte behind the run. */
+  readonly end: number;
+  readonly original: number;
+  readonly copied: boolean;
+}
+
+/** All runs, ascending; the last ends at Infinity. */
+export function* offsetRanges(offsets: Uint32Array): Iterable<OffsetRange> {
+  for (let i = 0; i < offsets.length; i += 2) {
+    const copied = offsets[i + 1]! < INSERTED;
+    const original = copied ? offsets[i + 1]! : offsets[i + 1]! - INSERTED;
+    yield { lowered: offsets[i]!, end: offsets[i + 2] ?? Infinity, original, copied };
+  }
+}
+
 /** The byte in the original module that the byte at `lowered` came from or was added for; -1 before all code. */
 export function translateOffset(offsets: Uint32Array, lowered: number): number {
   let low = 0;

@@ -49,6 +49,8 @@ export interface BootOptions {
   readonly budgets?: Budgets;
   /** A wait was refused that would never have ended; `ring` names the threads that would have waited. */
   readonly onDeadlock?: (ring: string) => void;
+  /** For debuggers: the URL of a module's source map (text as the compiler wrote it), given how lowering moved code. */
+  readonly sourceMapUrl?: (sourceMap: string, offsets: Uint32Array) => string;
   /** The crossing laboratory: checks that proxies leave out. */
   readonly omit?: ReadonlySet<Ablation>;
   readonly elide?: boolean;
@@ -79,6 +81,8 @@ export class System {
   readonly #options: BootOptions;
   readonly #marshal: Marshal;
   readonly #symbols = new Symbols();
+  /** By the module that they are of. */
+  readonly #sourceMaps = new WeakMap<Uint8Array, string>();
   readonly #watchdog: Watchdog;
   readonly #cpuMicrosAtBoot = threadCpuMicros();
   #stopped = false;
@@ -104,6 +108,7 @@ export class System {
         onDeadlock: (ring) => options.onDeadlock?.(ring),
         onFault: (report) => this.#onFault(report),
         locate: (domain, offset) => this.#symbols.locate(domain, offset),
+        sourceMapUrl: (original, offsets) => this.#sourceMapUrl(original, offsets),
         ...(options.cacheDir === undefined ? {} : { cache: diskCache(options.cacheDir) }),
       },
     });
@@ -148,6 +153,7 @@ export class System {
       const image = this.#options.images.get(entry.domain);
       if (image === undefined)
         throw new KernelError("link", `${entry.name}: no image of domain ${entry.domain} was given`);
+      this.#keepSourceMap(image);
       if (image.sourceMap !== undefined) this.#symbols.add(entry.name, image.sourceMap);
       domains.push(await this.kernel.load(entry, image.bytes));
     }
@@ -238,6 +244,7 @@ export class System {
    * @throws AdmissionError, KernelError: the old version goes on, or runs again from its first state
    */
   async replace(name: string, image: DomainImage): Promise<boolean> {
+    this.#keepSourceMap(image);
     const handedOver = await this.kernel.replace(this.kernel.domain(name), image.bytes);
     if (image.sourceMap !== undefined) this.#symbols.add(name, image.sourceMap);
     return handedOver;
@@ -262,6 +269,15 @@ export class System {
     this.faults.push(report);
     if (this.faults.length > 1000) this.faults.shift();
     this.#options.onFault?.(report);
+  }
+
+  #keepSourceMap({ bytes, sourceMap }: DomainImage): void {
+    if (sourceMap !== undefined) this.#sourceMaps.set(bytes, sourceMap);
+  }
+
+  #sourceMapUrl(original: Uint8Array, offsets: Uint32Array): string | null {
+    const map = this.#sourceMaps.get(original);
+    return map === undefined ? null : (this.#options.sourceMapUrl?.(map, offsets) ?? null);
   }
 
   #interface(name: string) {

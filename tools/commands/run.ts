@@ -4,11 +4,14 @@
  * The console gives each line to the domain named "shell"; `help` lists its commands. `exit`, Ctrl-D and Ctrl-C end the
  * system. Other commands (ps, top, trace, …) reach it from outside while it runs.
  *
+ *   --debug       opens Node's inspector, with the domains' sources (docs/howto/debug.md)
+ *   --port N      where it listens (default 9229; 0: any)
  *   --name NAME   what it is called then (default: the system's name, with a number when that is taken)
  *
  *   npm start
  *   npm run samara -- run default
  */
+import inspector from "node:inspector";
 import { join } from "node:path";
 import { Console } from "#runtime/control/console.ts";
 import type { ShellClient } from "#runtime/control/console.ts";
@@ -17,8 +20,9 @@ import { ControlServer } from "#runtime/control/server.ts";
 import { consoleService, systemService } from "#runtime/control/services.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem, loadSystem } from "../build/index.ts";
-import type { Command } from "../lib/command.ts";
-import { BUILD } from "../lib/paths.ts";
+import { sourceMapUrl } from "../debug/source-map.ts";
+import { UsageError, type Command } from "../lib/command.ts";
+import { BUILD, ROOT } from "../lib/paths.ts";
 import { RUN } from "../lib/remote.ts";
 import { paint } from "../lib/terminal.ts";
 
@@ -35,10 +39,18 @@ function listen(system: System, name: string, wanted: string | undefined): Promi
     : ControlServer.listen(RUN, wanted, commands);
 }
 
+/** Before anything is loaded, so that a debugger which is attached later hears of every module. */
+function openInspector(port = "9229"): void {
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) throw new UsageError(`run: --port: "${port}" is no port`);
+  inspector.open(Number(port));
+}
+
 export const command: Command = {
-  options: { name: { type: "string" } },
+  options: { name: { type: "string" }, debug: { type: "boolean" }, port: { type: "string" } },
   positionals: [0, 1],
   async run({ positionals: [name = "default"], options }) {
+    if (options.debug === true) openInspector(options.port as string | undefined);
+    else if (options.port !== undefined) throw new UsageError("run: --port goes with --debug");
     const onCompile = (dir: string): void => void process.stdout.write(`building ${dir}\n`);
     const build = await buildSystem(await loadSystem(name), { onCompile });
     const started = performance.now();
@@ -53,6 +65,7 @@ export const command: Command = {
       images: build.images,
       cacheDir: join(BUILD, "cache", "lowered"),
       onFault: (fault) => console_.showFault(fault),
+      ...(options.debug === true ? { sourceMapUrl: (map, offsets) => sourceMapUrl(map, offsets, ROOT) } : {}),
     });
     // Without a handler the signals end the process in the middle of whatever a domain does. Ctrl-C may come twice:
     // from the terminal, and from the process that started this one.
