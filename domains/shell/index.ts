@@ -3,7 +3,7 @@
  *
  * It has no terminal; whoever has one calls it. Invariant: any line whatever gets an answer, and the domain goes on.
  */
-import { DomainState, System } from "idl/system";
+import { DomainState, System, SystemError, SystemPage } from "idl/system";
 import { ShellExecuteResult, ShellServer } from "idl/shell";
 import { bytes, clip, columns } from "./format";
 import { Line } from "./line";
@@ -21,6 +21,9 @@ disk write BLOCK TEXT   writes one
 disk stat               size and counters
 crash [HOW]             makes the domain "crasher" crash; alone, lists how
 kill NAME               ends a domain as if it had crashed
+restart NAME            begins a domain's next life
+inspect NAME            limits, calls, why it died last
+trace NAME              its last calls, and what the kernel did with it
 `;
 
 const system = System.use("system");
@@ -73,6 +76,30 @@ function kill(line: Line): string {
   return "kill: there is no running domain of this name (see ps)\n";
 }
 
+function restart(line: Line): string {
+  const name = line.word();
+  if (name == "") return "usage: restart NAME\n";
+  const answer = system.restart(name);
+  if (answer.ok) return "restarted " + name + ": life " + answer.value.toString() + "\n";
+  if (!answer.isError) return "restart: the kernel does not answer\n";
+  if (answer.error == SystemError.NoSuchDomain) return "restart: there is no domain of this name (see ps)\n";
+  if (answer.error == SystemError.Busy) return name + " restarts when the calls into it have returned\n";
+  return name + " did not come up again (see ps)\n";
+}
+
+/** A page of the kernel's about one domain. */
+function page(what: SystemPage, command: string, line: Line): string {
+  const name = line.word();
+  if (name == "") return "usage: " + command + " NAME\n";
+  let text = "";
+  let answer = system.page(what, name, 0);
+  for (let next: u32 = 1; answer.ok && answer.value != ""; next++) {
+    text += answer.value + "\n";
+    answer = system.page(what, name, next);
+  }
+  return answer.ok ? text : command + ": there is no domain of this name (see ps)\n";
+}
+
 function execute(line: Line): string {
   const command = line.word();
   if (command == "") return "";
@@ -83,6 +110,9 @@ function execute(line: Line): string {
   if (command == "disk") return diskCommand(line);
   if (command == "crash") return crashCommand(line);
   if (command == "kill") return kill(line);
+  if (command == "restart") return restart(line);
+  if (command == "inspect") return page(SystemPage.Inspect, command, line);
+  if (command == "trace") return page(SystemPage.Trace, command, line);
   return command + ": no such command; write help\n";
 }
 

@@ -4,9 +4,14 @@
  * They are ordinary callees: their answers pass the same checks as a domain's. Invariant: what `System` shows is text
  * and numbers; it hands out no memory, no object and no capability.
  */
-import { formatFault } from "./format.ts";
-import { ALIVE, answer, refused, STATES } from "../node/lifecycle.ts";
+import { formatFault, formatTrace } from "./format.ts";
+import { inspectDomain } from "./handlers.ts";
+import { formatInspect } from "./inspect.ts";
+import { ALIVE, answer, refused, restart, STATES } from "../node/lifecycle.ts";
 import type { Service, System } from "../node/system.ts";
+
+/** Lines of the trace that fit on a page. */
+const PAGE_TRACE = 40;
 
 /** Cuts text to what fits into `Str<max>`, at a character's border. */
 export function clip(text: string, max: number): string {
@@ -20,7 +25,14 @@ export function clip(text: string, max: number): string {
 /** The kernel, as a domain with the capability `kernel.system` sees it. */
 export function systemService(system: System): Service {
   const at = (position: number) => system.domains()[position];
+  const find = (name: string) => system.domains().find((d) => d.name === name);
   const last = (name: string) => system.faults.findLast((f) => f.domain === name);
+  // In the order of the interface's enum.
+  const pages = [
+    (name: string) => formatInspect(inspectDomain(system, name)),
+    (name: string) => system.trace(name, PAGE_TRACE).map(formatTrace),
+  ];
+  let page: string[] = [];
   return [
     {
       count: () => answer(system.domains().length),
@@ -47,11 +59,18 @@ export function systemService(system: System): Service {
         return answer(fault === undefined ? "" : clip(formatFault(fault), 512));
       },
       kill: (name: string) => {
-        const domain = system.domains().find((d) => d.name === name);
+        const domain = find(name);
         if (domain === undefined) return refused("NoSuchDomain");
         if (!ALIVE.includes(domain.state)) return refused("NotRunning");
         system.kill(name, "killed through kernel.system");
         return answer();
+      },
+      restart: (name: string) =>
+        find(name) === undefined ? refused("NoSuchDomain") : restart(system, name, "restarted through kernel.system"),
+      page: (what: number, name: string, line: number) => {
+        if (find(name) === undefined) return refused("NoSuchDomain");
+        if (line === 0) page = pages[what]!(name);
+        return answer(clip(page[line] ?? "", 512));
       },
       statistics: () => {
         const { bytes, objects, calls } = system.statistics();

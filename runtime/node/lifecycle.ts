@@ -12,25 +12,30 @@ export const ALIVE: readonly string[] = ["loaded", "running"];
 export const refused = (error: string) => ({ ok: false, error });
 export const answer = (value?: unknown) => ({ ok: true, value });
 
+/** What is the domain's own, or the moment's; everything else is a mistake of this program. */
+const RESTART_ERRORS: Readonly<Record<string, string>> = { start: "Died", limit: "NoRoom" };
+
+/** Restarts a domain, and answers as the interfaces `Lifecycle` and `System` say. */
+export function restart(system: System, name: string, why: string) {
+  try {
+    if (!system.restart(name, why)) return refused("Busy");
+    return answer(system.domains().find((d) => d.name === name)!.incarnation);
+  } catch (error) {
+    const known = error instanceof KernelError ? RESTART_ERRORS[error.code] : undefined;
+    if (known === undefined) throw error;
+    return refused(known);
+  }
+}
+
 /** One object for each of `names`, in their order. */
 export function lifecycleService(system: System, names: readonly string[]): Service {
-  const ERRORS: Readonly<Record<string, string>> = { start: "Died", limit: "NoRoom" };
   const find = (name: string) => system.domains().find((d) => d.name === name)!;
-  const restart = (name: string) => {
-    try {
-      return system.restart(name, "restarted by its supervisor") ? answer(find(name).incarnation) : refused("Busy");
-    } catch (error) {
-      const known = error instanceof KernelError ? ERRORS[error.code] : undefined;
-      if (known === undefined) throw error;
-      return refused(known);
-    }
-  };
   return names.map((name) => ({
     state: () => {
       const { state, incarnation, faults } = find(name);
       return answer({ state: STATES.indexOf(state), generation: incarnation, faults });
     },
-    restart: () => restart(name),
+    restart: () => restart(system, name, "restarted by its supervisor"),
     kill: () => {
       if (!ALIVE.includes(find(name).state)) return refused("NotRunning");
       system.kill(name, "killed by its supervisor");

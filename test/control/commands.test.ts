@@ -5,8 +5,9 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { InspectAnswer, PsAnswer } from "#runtime/control/handlers.ts";
 import type { Rates } from "#runtime/control/rates.ts";
-import type { TraceEntry } from "#runtime/node/system.ts";
+import type { GraphEdge, TraceEntry } from "#runtime/node/system.ts";
 import { ROOT } from "#tools/lib/paths.ts";
+import manifest from "../../systems/default.ts";
 
 const NAME = `commands-${process.pid}`;
 const PROMPT = "samara> ";
@@ -62,8 +63,7 @@ afterAll(() => void system.kill("SIGKILL"));
 test("ps lists the domains, as text and as data", async () => {
   const [text, data] = await Promise.all([on("ps"), json<PsAnswer>("ps")]);
   expect(text.out.split("\n")[0]).toMatch(/^NAME +STATE +GEN +FAULTS +UP +CPU +HEAP +OBJECTS +MEMORY +LAST FAULT$/);
-  const names = ["init", "ramdisk", "scratch", "kv", "client", "crasher", "shell"];
-  expect(data.domains.map((d) => d.name)).toEqual(names);
+  expect(data.domains.map((d) => d.name).toSorted()).toEqual(Object.keys(manifest.domains).toSorted());
   for (const d of data.domains) {
     expect(d).toMatchObject({ state: "running", incarnation: 1, lastFault: null });
     expect(text.out).toMatch(new RegExp(`^${d.name} +running +1 +0 `, "m"));
@@ -92,6 +92,14 @@ test("top adds up, and is one JSON object a report", async () => {
   expect(text.out).not.toContain("\u001b");
 });
 
+test("graph is a chart, and as data says who may call whom", async () => {
+  const [chart, { edges }] = await Promise.all([on("graph"), json<{ edges: GraphEdge[] }>("graph")]);
+  expect(chart.out).toMatch(/^graph LR\n/);
+  expect(edges).toContainEqual(
+    expect.objectContaining({ holder: "client", provider: "kv", interface: "KeyValue", by: "manifest" }),
+  );
+});
+
 test("trace shows the last calls in order, and follows", async () => {
   const { out, code } = await on("trace", "kv", "--json");
   expect(code).toBe(0);
@@ -111,21 +119,23 @@ test("trace shows the last calls in order, and follows", async () => {
 });
 
 test("crash, inspect, restart, kill: a death, its post-mortem, and the next life", async () => {
-  expect((await on("crash", "scratch")).out).toBe("crashed scratch; it is dead now\n");
-  expect(await on("crash", "scratch")).toMatchObject({ code: 1, err: "samara: scratch is dead\n" });
-  const post = await json<InspectAnswer>("inspect", "scratch");
-  expect(post.domain).toMatchObject({ name: "scratch", state: "dead", incarnation: 1, faults: 1, objects: 0 });
+  expect((await on("crash", "scratchMedium")).out).toBe("crashed scratchMedium; it is dead now\n");
+  expect(await on("crash", "scratchMedium")).toMatchObject({ code: 1, err: "samara: scratchMedium is dead\n" });
+  const post = await json<InspectAnswer>("inspect", "scratchMedium");
+  expect(post.domain).toMatchObject({ name: "scratchMedium", state: "dead", incarnation: 1, faults: 1, objects: 0 });
   expect(post.fault).toMatchObject({ kind: "trap", message: "crashed on command", incarnation: 1 });
   expect(post.fault!.owned).toEqual({ BlockRequest: 64 });
-  expect(post.fault!.trace.at(-1)).toMatchObject({ kind: "fault", domain: "scratch" });
-  expect((await on("inspect", "scratch")).out).toMatch(/last death, .*end of life 1:\n {2}scratch died: trap: crashed/);
-  expect(await json("restart", "scratch")).toEqual({ domain: "scratch", restarted: true, incarnation: 2 });
-  expect((await on("restart", "scratch")).out).toBe("restarted scratch: life 3\n");
+  expect(post.fault!.trace.at(-1)).toMatchObject({ kind: "fault", domain: "scratchMedium" });
+  expect((await on("inspect", "scratchMedium")).out).toMatch(
+    /last death, .*end of life 1:\n {2}scratchMedium died: trap: crashed/,
+  );
+  expect(await json("restart", "scratchMedium")).toEqual({ domain: "scratchMedium", restarted: true, incarnation: 2 });
+  expect((await on("restart", "scratchMedium")).out).toBe("restarted scratchMedium: life 3\n");
   const { domains } = await json<PsAnswer>("ps");
-  const scratch = domains.find((d) => d.name === "scratch")!;
-  expect(scratch).toMatchObject({ state: "running", incarnation: 3, faults: 2 });
-  expect(scratch.lastFault).toContain("scratch died: killed: restarted on command");
-  expect(await json("kill", "scratch")).toMatchObject({ state: "dead" });
+  const medium = domains.find((d) => d.name === "scratchMedium")!;
+  expect(medium).toMatchObject({ state: "running", incarnation: 3, faults: 2 });
+  expect(medium.lastFault).toContain("scratchMedium died: killed: restarted on command");
+  expect(await json("kill", "scratchMedium")).toMatchObject({ state: "dead" });
 });
 
 test("a crash of the domain's own has its source line and call chain in the post-mortem", async () => {
@@ -138,7 +148,7 @@ test("a crash of the domain's own has its source line and call chain in the post
 
 describe("mistakes", () => {
   test.each([
-    [["kill", "kvv"], /^samara: no domain is named "kvv"; there are init, ramdisk, .*\n$/, 1],
+    [["kill", "kvv"], /^samara: no domain is named "kvv"; there are init, .*ramdisk, .*\n$/, 1],
     [["inspect"], /^samara: inspect: an argument is missing\n$/, 2],
     [["trace", "kv", "--limit", "x"], /^samara: trace: --limit takes a whole number/, 2],
     [["top", "--interval", "1"], /^samara: top: --interval takes a whole number/, 2],

@@ -86,6 +86,25 @@ test("a session: list, store, crash, go on, exit; and the same again", async () 
   }
 });
 
+test("the console restarts domains and says why they died and what they did", async () => {
+  const { code } = await start(async ({ child, say }) => {
+    await say("crash trap");
+    expect(await say("restart crasher")).toBe("restarted crasher: life 2\n");
+    expect(await say("ps")).toMatch(/^crasher +running +2 +1 /m);
+    const inspected = await say("inspect crasher");
+    expect(inspected).toMatch(/^crasher: running, life 2, for /);
+    expect(inspected).toContain("crasher died: trap: divide by zero at domains/crasher/index.ts:");
+    expect(inspected).toMatch(/shell → crasher Shell\.execute\n +\d+ .* crasher fault trap\n/);
+    expect(await say("trace crasher")).toMatch(/shell → crasher Shell\.execute\n[^]* crasher restart life 2\n/);
+    expect(await say("restart nobody")).toBe("restart: there is no domain of this name (see ps)\n");
+    expect(await say("inspect nobody")).toBe("inspect: there is no domain of this name (see ps)\n");
+    expect(await say("restart shell")).toContain("the shell is crashed; the system runs on");
+    expect(await say("ps")).toMatch(/^shell +running +2 /m);
+    child.stdin!.end();
+  });
+  expect(code).toBe(0);
+});
+
 test("the store answers when its disk dies, and goes on", async () => {
   const { code } = await start(async ({ child, say }) => {
     expect(await say("kill ramdisk")).toContain("killed ramdisk\n");

@@ -48,7 +48,9 @@ test("threads: spawn gives none and a call is refused, until others have ended, 
 
 test("memories: a domain is not loaded, and those that run are not touched", async () => {
   const limited = budgets(10, 2);
-  const refused = await makeWorld({ domains: { a: null, b: null, c: null }, budgets: limited }).catch((e: unknown) => e);
+  const refused = await makeWorld({ domains: { a: null, b: null, c: null }, budgets: limited }).catch(
+    (e: unknown) => e,
+  );
   expect(refused).toBeInstanceOf(KernelError);
   expect(refused).toMatchObject({ code: "limit", message: "c: the process has 2 memories, its limit" });
   expect(limited.memories.used).toBeLessThanOrEqual(2);

@@ -22,7 +22,8 @@ export function translateSegments(segments: readonly SourceMapSegment[], offsets
     // First segment behind the run's beginning; the one before it is in effect there.
     let next = firstBehind(segments, original);
     if (next > 0) out.push(at(segments[next - 1]!, lowered));
-    for (; copied && next < segments.length; next++) {
+    if (!copied) continue;
+    for (; next < segments.length; next++) {
       const column = lowered + segments[next]![0] - original;
       if (column >= end) break;
       out.push(at(segments[next]!, column));
