@@ -180,7 +180,7 @@ export class BlockShadow extends BlockDeviceServer {
   }
 
   @inline private finish(status: BlockStatus, request: BlockRequest): u32 {
-    this.count(this.operations[PLAIN], status);
+    this.tally(this.operations[PLAIN], status);
     this.settled(PLAIN, status);
     if (status != BlockStatus.Ok) return <u32>status;
     request.block = this.blocks[PLAIN];
@@ -333,7 +333,7 @@ export class BlockShadow extends BlockDeviceServer {
     request.operation = this.operations[slot];
     request.tag = this.tags[slot];
     request.status = status;
-    this.count(this.operations[slot], status);
+    this.tally(this.operations[slot], status);
     this.settled(slot, status);
     this.states[slot] = FREE;
     this.free[this.freeCount++] = <u8>slot;
@@ -395,6 +395,10 @@ export class BlockShadow extends BlockDeviceServer {
 
   // ── slots ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  @inline protected inFlight(slot: i32): bool {
+    return this.states[slot] != FREE;
+  }
+
   /** Where the copy of what a slot writes lies. */
   @inline protected copyOf(slot: i32): usize {
     return changetype<usize>(this.data) + <usize>(slot * BLOCK);
@@ -423,7 +427,7 @@ export class BlockShadow extends BlockDeviceServer {
     return request;
   }
 
-  @inline private count(operation: BlockOperation, status: BlockStatus): void {
+  @inline private tally(operation: BlockOperation, status: BlockStatus): void {
     if (status != BlockStatus.Ok) this.errors++;
     else if (operation == BlockOperation.Write) this.writes++;
     else this.reads++;
