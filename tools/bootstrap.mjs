@@ -53,6 +53,9 @@ const child = spawn(pinned, ["--disable-warning=ExperimentalWarning", join(root,
   cwd: root,
   env: { ...process.env, PATH: `${join(root, "node_modules", ".bin")}:${process.env.PATH}` },
 });
-// The child decides how to end, we only pass its answer on. Ctrl-C reaches both of us, `kill` of this process us alone.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+// The child decides how to end, we only pass its answer on. Ctrl-C reaches both of us, `kill` of this process us alone:
+// the child is told after a moment, because a signal that meets it while it is about to end would count as its death.
+const MOMENT_MS = 500;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+  process.on(signal, () => setTimeout(() => child.kill(signal), MOMENT_MS).unref());
 child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

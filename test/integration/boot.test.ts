@@ -40,7 +40,7 @@ const states = () => Object.fromEntries(system.domains().map((d) => [d.name, d.s
 
 test("boot: every domain runs, and init and the client have said so", () => {
   expect(said).toEqual([
-    "init: 9 domains: init, medium, ramdisk, scratchMedium, scratch, kv, client, crasher, shell",
+    "init: 10 domains: init, medium, ramdisk, scratchMedium, scratch, disk, kv, client, crasher, shell",
     "client: the store works: 2 keys",
   ]);
   expect(new Set(Object.values(states()))).toEqual(new Set(["running"]));

@@ -190,7 +190,7 @@ describe("death", () => {
   });
 
   test("a service whose own service died answers an error and lives", () => {
-    system.kill("ramdisk");
+    system.kill("disk");
     const store = keyValue();
     expect(store.put("a", text("b"))).toEqual({ ok: false, error: "Io" });
     expect(system.domains().find((d) => d.name === "kv")).toMatchObject({ state: "running", faults: 0 });
