@@ -2,8 +2,8 @@
  * The system that `npm start` boots: a RAM disk, a key-value store on it, a client, and a shell for the console.
  *
  * Each RAM disk has its driver and its medium. The store reaches its disk through a shadow, which restarts the driver
- * when it fails; the second disk, `scratch`, the shell may overwrite. `crasher` crashes on command and stays dead, so that
- * people can look at it.
+ * when it fails; the second disk, `scratch`, the shell may overwrite. `crasher` crashes on command and stays dead, so
+ * that people can look at it.
  */
 import { defineSystem } from "#kernel/manifest/manifest.ts";
 
