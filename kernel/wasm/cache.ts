@@ -11,7 +11,7 @@ import { Writer } from "./writer.ts";
 import type { Admitted, LowerOptions, Policy } from "./policy.ts";
 
 /** Bumped whenever admission or lowering changes what it produces. */
-const LOADER_VERSION = 3;
+const LOADER_VERSION = 4;
 
 export interface CompiledModule {
   readonly admitted: Admitted;

@@ -42,6 +42,9 @@ export const MAX_MEMORY_PAGES = 65_535;
 /** Bytes that one bulk memory instruction may touch between two ticks, and table elements. */
 export const CHUNK_BYTES = 65_536;
 export const CHUNK_ELEMENTS = 4_096;
+/** Bytes of source that a short loop runs through between two ticks, and of its body at most. */
+export const LOOP_WORK = 65_536;
+export const MAX_SHORT_LOOP = 1_024;
 /** Constant lengths up to these stay one plain instruction: a body full of them is still short. */
 export const INLINE_BYTES = 4_096;
 export const INLINE_ELEMENTS = 16;

@@ -2,9 +2,9 @@
  * Lowers one function body: replaces call sites of intrinsics and methods, adds ticks, cuts bulk instructions.
  *
  * Source bytes are copied in runs and code is spliced in between; whatever is not replaced stays byte for byte.
- * Invariants: every loop begins with a tick, and so does every function that calls anything but intrinsics, which is
- * every function on a cycle of calls; an intrinsic's operands are taken from the stack where the source left them, so
- * that every producer's code can be lowered.
+ * Invariants: every loop begins with a tick, or is short and has a loop around it that does (`loops.ts`); so does every
+ * function that calls anything but intrinsics, which is every function on a cycle of calls. An intrinsic's operands are
+ * taken from the stack where the source left them, so that every producer's code can be lowered.
  *
  * For bodies with accesses the walk keeps a small model of the operand stack, which knows which entries are values of
  * locals that have not changed since. Whatever it does not know costs a check, never a wrong one.
@@ -12,13 +12,14 @@
 import { DOMAIN_RETURN, FIRST_HANDLE } from "../../shared-heap/layout.ts";
 import { F32, F64, I32 } from "../interface/model.ts";
 import { AccessWriter, Additions } from "./access.ts";
-import { HAS_MEMORY_INDEX, LEDGER_MEMORY } from "./asm.ts";
+import { get, HAS_MEMORY_INDEX, i32, LEDGER_MEMORY, set, sub } from "./asm.ts";
 import { isTable } from "./bulk.ts";
 import { TICK_BRANCH, type LowerContext } from "./context.ts";
 import { AdmissionError } from "./errors.ts";
 import { BodyIndex, Facts, killsAll } from "./facts.ts";
 import { PEEK_ADDRESS } from "./helpers.ts";
 import type { Access, ReturnWord } from "./intrinsics.ts";
+import { turnsBetweenTicks } from "./loops.ts";
 import { INLINE_BYTES, INLINE_ELEMENTS, MAX_LOWERED_BODY_BYTES } from "./limits.ts";
 import { Bulk, Op, POPS } from "./opcodes.ts";
 import { Reader } from "./reader.ts";
@@ -56,6 +57,8 @@ export class BodyLowerer {
   /** Source bytes before this position have been copied or replaced. */
   #copied = 0;
   #modelled = false;
+  /** Blocks that are open inside of the short loop at hand; -1 outside of one. */
+  #inShort = -1;
   /** Groups of locals that the source declares. */
   #groups = 0;
   readonly #last: Recent = { op: -1, start: 0, a: 0 };
@@ -107,6 +110,7 @@ export class BodyLowerer {
     this.#copied = r.pos;
     this.#last.op = this.#before.op = -1;
     this.#modelled = (traits & Trait.accesses) !== 0;
+    this.#inShort = -1;
     this.#stack.clear();
     this.#facts.begin(this.#modelled && elide ? new BodyIndex(m, targets, scan.impure, r.pos, end) : null);
     if (this.#modelled && (traits & Trait.loops) !== 0 && !unchecked) {
@@ -158,8 +162,11 @@ export class BodyLowerer {
     else if (op === Op.call || op === Op.returnCall) this.#call(r, r.a, op === Op.returnCall);
     else if (op === Op.loop) {
       this.#block(op);
-      this.#tick(r.pos);
-    } else this.#block(op);
+      this.#loop(r);
+    } else {
+      this.#block(op);
+      if (this.#inShort >= 0) this.#insideShort(r, op);
+    }
   }
 
   /** Control instructions, and the rarer ones whose stack effect is not modelled. */
@@ -206,6 +213,48 @@ export class BodyLowerer {
     this.#added.unlikely.push(this.#w.length + TICK_BRANCH);
     this.#w.bytes(tick);
     stats.ticks++;
+  }
+
+  /** At a loop's head: a tick at each turn, or for a short loop a loop around it that ticks once in many turns. */
+  #loop(r: Reader): void {
+    this.#tick(r.pos);
+    if (this.#context.tick.length === 0) return;
+    this.#ahead.pos = r.pos;
+    const turns = turnsBetweenTicks(this.#ahead, this.#context.targets);
+    if (turns === 1) return;
+    const counter = this.#added.get("turns", I32);
+    this.#w.u8(Op.i32Const).s32(turns).u8(Op.localSet).u32(counter);
+    this.#w.range(this.#context.m.bytes, r.start, r.pos);
+    this.#w.bytes([...set(counter, sub(get(counter), i32(1))), ...get(counter), 0x45]);
+    this.#added.unlikely.push(this.#w.length);
+    this.#w.u8(Op.brIf).u8(1);
+    this.#inShort = 0;
+  }
+
+  /** A short loop has a loop around it: what branches out of it has one label more to cross. */
+  #insideShort(r: Reader, op: number): void {
+    if (op === Op.block || op === Op.if) this.#inShort++;
+    else if (op === Op.end && this.#inShort-- === 0) {
+      this.#flush(r.pos);
+      this.#context.offsets.inserted(this.#w.length, r.start);
+      this.#w.u8(Op.end);
+    } else if (op === Op.br || op === Op.brIf) {
+      if (r.a <= this.#inShort) return;
+      this.#replace(r.start);
+      this.#w.u8(op).u32(r.a + 1);
+    } else if (op === Op.brTable) this.#branchTable(r);
+  }
+
+  #branchTable(r: Reader): void {
+    this.#replace(r.start);
+    this.#w.u8(Op.brTable).u32(r.a);
+    const targets = this.#ahead;
+    targets.pos = r.start + 1;
+    targets.u32();
+    for (let i = 0; i <= r.a; i++) {
+      const label = targets.u32();
+      this.#w.u32(label > this.#inShort ? label + 1 : label);
+    }
   }
 
   // ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -56,6 +56,7 @@ export const Op = {
   tableSet: 0x26,
   i32Load: 0x28,
   i32Store: 0x36,
+  memoryGrow: 0x40,
   i32Const: 0x41,
   refNull: 0xd0,
   refFunc: 0xd2,

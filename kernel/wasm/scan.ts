@@ -14,7 +14,7 @@ import { escapeError, type Target } from "./targets.ts";
 
 /** What a control instruction costs besides the values at it, in values. */
 const LABEL_WORK = 12;
-const LOOP_BRANCHES = 5;
+const LOOP_BRANCHES = 8;
 
 export const Trait = {
   /** Calls an intrinsic or a method: call sites must be replaced. */
@@ -192,7 +192,7 @@ class BodyScanner {
   }
 
   #control(r: Reader, op: number): void {
-    // A loop's head spills every value, and its tick is more branches.
+    // A loop's head spills every value; its tick and the loop around a short one are more branches.
     this.#spend(r, op === Op.loop ? LOOP_BRANCHES : op === Op.brTable ? 1 + Math.min(r.a, this.#depth) : 1);
     switch (op) {
       case Op.loop:

@@ -9,7 +9,6 @@ const ACCESS = "kernel/wasm/access.test.ts";
 const ADMIT = "kernel/wasm/admit.test.ts";
 const HELPERS = "kernel/wasm/helpers.test.ts";
 const RESET = "kernel/wasm/reset.test.ts";
-const TICK = "kernel/wasm/tick.test.ts";
 const CONTAINED = "test/hostile/contained.test.ts";
 const HANDMADE = "test/hostile/handmade.test.ts";
 
@@ -190,55 +189,6 @@ const FACTS: readonly Mutant[] = [
   },
 ];
 
-const TICKS_AND_BULK: readonly Mutant[] = [
-  {
-    name: "loop-without-tick",
-    file: "kernel/wasm/lower.ts",
-    find: "this.#block(op);\n      this.#tick(r.pos);",
-    replace: "this.#block(op);",
-    why: "W1: a loop can run for ever",
-    killers: [TICK],
-    only: "no epoch, no call",
-    modes: "both",
-  },
-  {
-    name: "method-call-no-call",
-    file: "kernel/wasm/scan.ts",
-    find: "this.#traits |= Trait.calls | Trait.sites;",
-    replace: "this.#traits |= Trait.sites;",
-    why: "W1: recursion through another domain never looks at the epoch",
-    killers: [TICK],
-    modes: "both",
-  },
-  {
-    name: "overlapping-copy-forward",
-    file: "kernel/wasm/bulk.ts",
-    find: "when(leU(DESTINATION, SOURCE), forward, backward)",
-    replace: "forward",
-    why: "a long copy onto itself, upwards, repeats its first chunk",
-    killers: [TICK],
-    modes: "both",
-  },
-  {
-    name: "bulk-end-not-probed",
-    file: "kernel/wasm/bulk.ts",
-    find: "...run(end, fill ? SOURCE : sourceEnd, i32(0)),",
-    replace: "",
-    why: "a long instruction that ends out of bounds writes chunks before it traps",
-    killers: [TICK],
-    modes: "both",
-  },
-  {
-    name: "chunk-step-off-by-one",
-    file: "kernel/wasm/bulk.ts",
-    find: "...set(0, add(DESTINATION, chunk)),",
-    replace: "...set(0, add(add(DESTINATION, chunk), i32(1))),",
-    why: "each chunk after the first lands one byte too far",
-    killers: [TICK],
-    modes: "both",
-  },
-];
-
 const ADMITTED: readonly Mutant[] = [
   {
     name: "import-results-not-compared",
@@ -414,7 +364,6 @@ const FIRST_STATE: readonly Mutant[] = [
 export const LOADER_MUTANTS: readonly Mutant[] = [
   ...ACCESSES,
   ...FACTS,
-  ...TICKS_AND_BULK,
   ...ADMITTED,
   ...CODE_OF_HELPERS,
   ...FIRST_STATE,

@@ -1,0 +1,123 @@
+/**
+ * Seeded bugs in what bounds a domain's run: ticks in loops and calls, loops that tick once in many turns, and bulk
+ * instructions cut into chunks. All must show with and without the removal of checks.
+ */
+import type { Mutant } from "./mutant.ts";
+
+const LOOPS = "kernel/wasm/loops.test.ts";
+const TICK = "kernel/wasm/tick.test.ts";
+
+export const TICK_MUTANTS: readonly Mutant[] = [
+  {
+    name: "loop-without-tick",
+    file: "kernel/wasm/lower.ts",
+    find: "    this.#tick(r.pos);\n    if (this.#context.tick.length === 0) return;",
+    replace: "    return;",
+    why: "W1: a loop can run for ever",
+    killers: [TICK],
+    only: "no epoch, no call",
+    modes: "both",
+  },
+  {
+    name: "short-loop-not-counted",
+    file: "kernel/wasm/lower.ts",
+    find: "this.#w.u8(Op.brIf).u8(1);",
+    replace: "this.#w.u8(Op.drop);",
+    why: "W1: a short loop looks at the epoch once and never again",
+    killers: [LOOPS],
+    only: "is bounded",
+    modes: "both",
+  },
+  {
+    name: "short-loop-counts-on-from-zero",
+    file: "kernel/wasm/lower.ts",
+    find: "this.#w.u8(Op.i32Const).s32(turns).u8(Op.localSet).u32(counter);",
+    replace: "",
+    why: "W1: the counter goes through all 32 bits before a short loop looks at the epoch again",
+    killers: [LOOPS],
+    only: "is bounded",
+    modes: "both",
+  },
+  {
+    name: "short-loop-of-any-length",
+    file: "kernel/wasm/loops.ts",
+    find: "r.pos - start > MAX_SHORT_LOOP || ",
+    replace: "",
+    why: "W1: what a turn does is not bounded",
+    killers: [LOOPS],
+    modes: "both",
+  },
+  {
+    name: "short-loop-calls",
+    file: "kernel/wasm/loops.ts",
+    find: 'return target?.kind !== "intrinsic" ||',
+    replace: 'return target?.kind === "method" || target?.kind === "intrinsic" &&',
+    why: "W1: a turn that calls a function counts as short, however long that runs",
+    killers: [LOOPS],
+    modes: "both",
+  },
+  {
+    name: "short-loop-grows-memory",
+    file: "kernel/wasm/loops.ts",
+    find: " || op === Op.memoryGrow",
+    replace: "",
+    why: "W1: thousands of memory.grow between two looks at the epoch",
+    killers: [LOOPS],
+    modes: "both",
+  },
+  {
+    name: "short-loop-left-by-one-label-less",
+    file: "kernel/wasm/lower.ts",
+    find: "this.#w.u8(op).u32(r.a + 1);",
+    replace: "this.#w.u8(op).u32(r.a);",
+    why: "a branch out of a short loop goes to another place than the source says",
+    killers: [LOOPS],
+    only: "branches lead",
+    modes: "both",
+  },
+  {
+    name: "short-loop-table-off-by-one",
+    file: "kernel/wasm/lower.ts",
+    find: "label > this.#inShort ? label + 1 : label",
+    replace: "label >= this.#inShort ? label + 1 : label",
+    why: "a table that goes on with a short loop begins its count again: it never looks at the epoch in time",
+    killers: [LOOPS],
+    modes: "both",
+  },
+  {
+    name: "method-call-no-call",
+    file: "kernel/wasm/scan.ts",
+    find: "this.#traits |= Trait.calls | Trait.sites;",
+    replace: "this.#traits |= Trait.sites;",
+    why: "W1: recursion through another domain never looks at the epoch",
+    killers: [TICK],
+    modes: "both",
+  },
+  {
+    name: "overlapping-copy-forward",
+    file: "kernel/wasm/bulk.ts",
+    find: "when(leU(DESTINATION, SOURCE), forward, backward)",
+    replace: "forward",
+    why: "a long copy onto itself, upwards, repeats its first chunk",
+    killers: [TICK],
+    modes: "both",
+  },
+  {
+    name: "bulk-end-not-probed",
+    file: "kernel/wasm/bulk.ts",
+    find: "...run(end, fill ? SOURCE : sourceEnd, i32(0)),",
+    replace: "",
+    why: "a long instruction that ends out of bounds writes chunks before it traps",
+    killers: [TICK],
+    modes: "both",
+  },
+  {
+    name: "chunk-step-off-by-one",
+    file: "kernel/wasm/bulk.ts",
+    find: "...set(0, add(DESTINATION, chunk)),",
+    replace: "...set(0, add(add(DESTINATION, chunk), i32(1))),",
+    why: "each chunk after the first lands one byte too far",
+    killers: [TICK],
+    modes: "both",
+  },
+];
