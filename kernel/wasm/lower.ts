@@ -12,7 +12,7 @@
 import { DOMAIN_RETURN, FIRST_HANDLE } from "../../shared-heap/layout.ts";
 import { F32, F64, I32 } from "../interface/model.ts";
 import { AccessWriter, Additions } from "./access.ts";
-import { get, HAS_MEMORY_INDEX, i32, LEDGER_MEMORY, set, sub } from "./asm.ts";
+import { HAS_MEMORY_INDEX, LEDGER_MEMORY } from "./asm.ts";
 import { isTable } from "./bulk.ts";
 import { TICK_BRANCH, type LowerContext } from "./context.ts";
 import { AdmissionError } from "./errors.ts";
@@ -225,7 +225,7 @@ export class BodyLowerer {
     const counter = this.#added.get("turns", I32);
     this.#w.u8(Op.i32Const).s32(turns).u8(Op.localSet).u32(counter);
     this.#w.range(this.#context.m.bytes, r.start, r.pos);
-    this.#w.bytes([...set(counter, sub(get(counter), i32(1))), ...get(counter), 0x45]);
+    this.#w.u8(Op.localGet).u32(counter).u8(Op.i32Const).s32(-1).u8(0x6a).u8(Op.localTee).u32(counter).u8(0x45);
     this.#added.unlikely.push(this.#w.length);
     this.#w.u8(Op.brIf).u8(1);
     this.#inShort = 0;
