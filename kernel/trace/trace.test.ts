@@ -99,7 +99,7 @@ test("an old entry never looks new: it is gone before its number comes again", (
   const { trace, call, skip } = setUp();
   call(0);
   trace.event("load", A.id, 1);
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 12; i++) {
     expect(brief(trace.read(A, 9)).length).toBe(i < 2 ? 2 : 0);
     skip(TRACE_HORIZON / 2 + 1);
     trace.tidy();

@@ -10,6 +10,8 @@ export function formatInspect({ domain: d, edges, fault, trace }: InspectAnswer)
   const life = d.upMs > 0 ? `, for ${formatTime(d.upMs)}` : "";
   const called = edges.filter((edge) => edge.calls > 0);
   const calls = called.map((e) => `  ${e.caller} → ${e.callee} ${e.interface}.${e.method}: ${e.calls}`);
+  // Of a domain that is still dead, the post-mortem has the same lines.
+  const over = fault !== null && fault.trace.at(-1)?.sequence === trace.at(-1)?.sequence;
   return [
     `${d.name}: ${d.restarting ? "restarting" : d.state}, life ${d.incarnation}${life}; ${d.faults} faults`,
     `  CPU ${formatTime(d.cpuMs)}; slice ${limits.sliceMs} ms; threads ${d.threads} of ${limits.threads}`,
@@ -19,8 +21,7 @@ export function formatInspect({ domain: d, edges, fault, trace }: InspectAnswer)
     "calls since boot:",
     ...(calls.length === 0 ? ["  none"] : calls),
     ...(fault === null ? [] : postMortem(fault)),
-    "last calls and events:",
-    ...trace.map(formatTrace),
+    ...(over ? [] : ["last calls and events:", ...trace.map(formatTrace)]),
   ];
 }
 

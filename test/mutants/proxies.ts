@@ -365,7 +365,7 @@ const TRACE: readonly Mutant[] = [
   {
     name: "time-charged-to-the-caller",
     file: "kernel/domain/slice.ts",
-    find: "this.#account(depth - 1,",
+    find: "this.#account(sampled - 1,",
     replace: "this.#account(0,",
     why: "people see the time of a callee as its caller's",
     killers: ["test/control/trace.test.ts"],
