@@ -36,12 +36,12 @@ export const MAX_DOMAINS = 4096;
 
 // ── core block ─────────────────────────────────────────────────────────────────────────────────────────────────────
 /**
- * Non-zero asks the running domain to call `tick` at its next loop head or function entry. The watchdog writes how many
- * times it has asked since the last tick, and the stack's depth when it did so last.
+ * Non-zero asks the running domain to call `tick` at its next loop head or function entry. The watchdog writes for
+ * how many milliseconds it has been asking, and the stack's depth when it did so last.
  */
 export const CORE_EPOCH = 0x00;
-export const EPOCH_COUNT_SHIFT = 15;
-export const EPOCH_DEPTH_MASK = (1 << EPOCH_COUNT_SHIFT) - 1;
+export const EPOCH_AGE_SHIFT = 15;
+export const EPOCH_DEPTH_MASK = (1 << EPOCH_AGE_SHIFT) - 1;
 /** Number of crossings on the stack; `FRAMES[DEPTH - 1]` holds the current domain. */
 export const CORE_DEPTH = 0x04;
 /** Non-zero when dead domains wait to be reclaimed from a shallow stack. */

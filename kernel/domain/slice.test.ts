@@ -5,7 +5,7 @@ import {
   CORE_EPOCH,
   DOMAIN_CPU,
   DOMAIN_SHIFT,
-  EPOCH_COUNT_SHIFT,
+  EPOCH_AGE_SHIFT,
   FRAME_DOMAIN_MASK,
   FRAME_TIME_SHIFT,
   FRAME_TIME_UNIT_US,
@@ -47,10 +47,10 @@ function setUp() {
     ids.forEach((id, i) => (ledger[(FRAMES >> 2) + i] = id));
     ledger[CORE_DEPTH >> 2] = ids.length;
   };
-  /** A tick after so many milliseconds of computing, asked for at `sampled` frames, so often; whether it traps. */
-  const tick = (ms: number, sampled = ledger[CORE_DEPTH >> 2]!, times = 1): boolean => {
+  /** A tick after so many milliseconds of computing, asked for `age` ms ago at `sampled` frames; whether it traps. */
+  const tick = (ms: number, sampled = ledger[CORE_DEPTH >> 2]!, age = 1): boolean => {
     time.micros += ms * 1000;
-    ledger[CORE_EPOCH >> 2] = (times << EPOCH_COUNT_SHIFT) | sampled;
+    ledger[CORE_EPOCH >> 2] = (age << EPOCH_AGE_SHIFT) | sampled;
     try {
       clock.tick();
       return false;

@@ -18,7 +18,7 @@ import {
   DOMAIN_CPU,
   DOMAIN_SHIFT,
   DOMAINS,
-  EPOCH_COUNT_SHIFT,
+  EPOCH_AGE_SHIFT,
   EPOCH_DEPTH_MASK,
   FRAME_DOMAIN_MASK,
   FRAME_TIME_SHIFT,
@@ -41,18 +41,18 @@ export interface SliceKernel {
 }
 
 const MAX_UNITS = 0xfffff;
+const UNITS_PER_MS = 1000 / FRAME_TIME_UNIT_US;
 /** What an interval counts at most for a frame that was not alone in it: two periods of the watchdog. */
-const MIXED_UNITS = 2000 / FRAME_TIME_UNIT_US;
-/** Requests come once a millisecond; one that is this many times older than the time computed since was held up. */
+const MIXED_UNITS = 2 * UNITS_PER_MS;
+/** A request that is this many times older than the time computed since the last tick found the thread held. */
 const HELD_RATIO = 8;
-const UNITS_PER_REQUEST = 1000 / FRAME_TIME_UNIT_US;
 /** From a tick on in the frame word above the top one, until a call overwrites it. No frame word has this value. */
 const ALONE = -1;
 /**
  * What the first tick of a stay in domains counts for people: how long it had lasted is unknown, but as ticks come
  * about once a millisecond, each stands for one.
  */
-const SAMPLE_UNITS = 1000 / FRAME_TIME_UNIT_US;
+const SAMPLE_UNITS = UNITS_PER_MS;
 
 export class SliceClock {
   readonly #kernel: SliceKernel;
@@ -72,9 +72,10 @@ export class SliceClock {
   readonly tick = (): void => {
     const { ledger, probe, trap } = this.#kernel;
     probe(0);
+    // The time first: a debugger that holds the thread right here is seen in the requests then.
+    const now = this.#kernel.cpuMicros();
     const asked = ledger[CORE_EPOCH >> 2]!;
     ledger[CORE_EPOCH >> 2] = 0;
-    const now = this.#kernel.cpuMicros();
     const first = this.#last < 0;
     const units = first ? 0 : Math.round((now - this.#last) / FRAME_TIME_UNIT_US);
     this.#last = units === 0 && !first ? this.#last : now;
@@ -82,7 +83,7 @@ export class SliceClock {
     const depth = ledger[CORE_DEPTH >> 2]!;
     if (depth === 0) return;
     const sampled = asked & EPOCH_DEPTH_MASK;
-    const held = (asked >>> EPOCH_COUNT_SHIFT) * UNITS_PER_REQUEST > HELD_RATIO * units;
+    const held = (asked >>> EPOCH_AGE_SHIFT) * UNITS_PER_MS > HELD_RATIO * units;
     this.#account(sampled - 1, first ? SAMPLE_UNITS : units);
     if (sampled <= depth) this.#charge(sampled - 1, depth, units, held);
     const running = this.#kernel.byId(ledger[(FRAMES >> 2) + depth - 1]! & FRAME_DOMAIN_MASK);

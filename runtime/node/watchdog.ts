@@ -11,7 +11,7 @@ import {
   CORE_DEPTH,
   CORE_EPOCH,
   CORE_SEQUENCE,
-  EPOCH_COUNT_SHIFT,
+  EPOCH_AGE_SHIFT,
   EPOCH_DEPTH_MASK,
   SAMPLE_PERIODS_MS,
 } from "../../shared-heap/layout.ts";
@@ -65,23 +65,26 @@ export class Watchdog {
 function watch({ ledger, stop, boot }: WatchdogData): void {
   const words = new Int32Array(ledger);
   const stopWord = new Int32Array(stop);
-  let sequence = 0;
+  let [sequence, askedMs] = [0, 0];
   while (Atomics.load(stopWord, 0) === 0) {
+    const ms = performance.timeOrigin + performance.now() - boot;
     const depth = Atomics.load(words, CORE_DEPTH >> 2);
-    if (depth !== 0) ask(words, depth);
+    if (depth !== 0) {
+      if (Atomics.load(words, CORE_EPOCH >> 2) === 0) askedMs = ms;
+      ask(words, depth, ms - askedMs);
+    }
     const now = Atomics.load(words, CORE_SEQUENCE >> 2);
     const busy = depth !== 0 || now !== sequence;
-    if (now !== sequence) sample(words, now, performance.timeOrigin + performance.now() - boot);
+    if (now !== sequence) sample(words, now, ms);
     sequence = now;
     Atomics.wait(stopWord, 0, 0, busy ? PERIOD_MS : IDLE_MS);
   }
 }
 
-/** One more request, from the depth at which the code is now. A tick at this very moment may lose it. */
-function ask(words: Int32Array, depth: number): void {
-  const count = (Atomics.load(words, CORE_EPOCH >> 2) >>> EPOCH_COUNT_SHIFT) + 1;
-  const most = -1 >>> EPOCH_COUNT_SHIFT;
-  Atomics.store(words, CORE_EPOCH >> 2, (Math.min(count, most) << EPOCH_COUNT_SHIFT) | (depth & EPOCH_DEPTH_MASK));
+/** Asks, from the depth at which the code is now. A tick at this very moment may take it for its own. */
+function ask(words: Int32Array, depth: number, ms: number): void {
+  const waited = Math.min(ms, -1 >>> EPOCH_AGE_SHIFT);
+  Atomics.store(words, CORE_EPOCH >> 2, (waited << EPOCH_AGE_SHIFT) | (depth & EPOCH_DEPTH_MASK));
 }
 
 /** Notes which number the trace is at, and when. */

@@ -156,8 +156,7 @@ describe(`an innocent callee of a runaway caller never dies: ${TRIALS} trials`, 
     for (let trial = 0; trial < TRIALS / ways.length; trial++) {
       burn(Math.random());
       expect(run(caller, Math.random())).toEqual({ ok: false, fault: "crashed" });
-      const report = lab.faults.at(-1);
-      expectOverrun(report, "caller", SLICE_MS);
+      expect(lab.faults.at(-1)).toMatchObject({ domain: "caller", kind: "slice" });
       expect(
         lab.system
           .domains()
@@ -173,7 +172,7 @@ describe(`an innocent callee of a runaway caller never dies: ${TRIALS} trials`, 
     const callee = lab.client<Work>("callee.work");
     for (let trial = 0; trial < 20; trial++) {
       expect(callee.callback(200 * Math.random())).toEqual({ ok: true, value: 257 });
-      expectOverrun(lab.faults.at(-1), "caller", SLICE_MS);
+      expect(lab.faults.at(-1)).toMatchObject({ domain: "caller", kind: "slice" });
       lab.system.restart("caller");
     }
     expect(lab.info("callee").faults).toBe(0);
