@@ -7,16 +7,20 @@
  */
 import { Domain, type Blame } from "./domain/domain.ts";
 import { classify, FAULT_KINDS } from "./domain/fault.ts";
-import { policyOf, targetOf } from "./domain/imports.ts";
+import { policyOf } from "./domain/imports.ts";
 import { describeDomain, type DomainInfo } from "./domain/info.ts";
-import { checkExports, instantiate, makeHostDomain, type InstanceKernel } from "./domain/instantiate.ts";
+import { checkExports, instantiate, makeHostDomain, makeNobody, type InstanceKernel } from "./domain/instantiate.ts";
 import { Lives, recordWord } from "./domain/lives.ts";
+import { Registry } from "./domain/registry.ts";
 import { SliceClock } from "./domain/slice.ts";
 import { KernelError } from "./errors.ts";
+import { revokeUse } from "./capability/grants.ts";
 import { capabilityGraph, type GraphEdge } from "./capability/graph.ts";
+import { Creation } from "./creation/creation.ts";
+import { hasLent } from "./creation/quota.ts";
 import type { Host } from "./host/host.ts";
 import type { Model } from "./interface/model.ts";
-import { SUPERVISOR, type ResolvedDomain } from "./manifest/manifest.ts";
+import type { ResolvedDomain } from "./manifest/manifest.ts";
 import type { Ablation } from "./proxy/generate.ts";
 import { EdgeLinker, type ProxyKernel } from "./proxy/link.ts";
 import { bridge, makeBridge, makeDeepProbe, makeProbe, makeTrap } from "./proxy/modules.ts";
@@ -31,19 +35,15 @@ import {
   CORE_DEPTH,
   DOMAIN_CPU,
   DOMAIN_FAULTS,
-  FIRST_DOMAIN,
   FRAME_DOMAIN_MASK,
   FRAMES,
   ledgerBytes,
   MAX_DOMAINS,
-  OWNER_HOST,
 } from "../shared-heap/layout.ts";
 
 const PAGE = 65536;
 /** How long a replacement waits for suspended calls, in milliseconds. */
 const DRAIN_MS = 1000;
-/** Providers whose objects are services of the host program. */
-const BUILT_IN = ["host", "kernel", SUPERVISOR];
 export interface KernelConfig {
   readonly model: Model;
   /** Exchange heap in bytes, at most 2 GiB, and ledger records. */
@@ -77,11 +77,11 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   readonly #modules: ModuleCache;
   readonly #clock: SliceClock;
   readonly #tickEntry: Function;
-  readonly #byId: (Domain | null)[] = [];
-  readonly #byName = new Map<string, Domain>();
+  readonly #registry: Registry;
   readonly #services = new Map<string, Function>();
   readonly #lives: Lives;
   readonly #supervisor: Supervisor;
+  readonly creation: Creation;
   #nextGeneration = 1;
 
   constructor(config: KernelConfig) {
@@ -103,7 +103,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       interfaces: Object.keys(config.model.interfaces),
       now: config.host.now,
       edges: () => this.linker.edgeRecords(),
-      nameOf: (id) => this.#byId[id]?.name ?? null,
+      nameOf: (id) => this.#registry.at(id)?.name ?? null,
     });
     this.budgets = config.budgets ?? { threads: new Budget(MAX_DOMAINS), memories: new Budget(MAX_DOMAINS) };
     this.threads = new Threads({
@@ -131,9 +131,10 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     const tick = [{ signature: { params: [], results: [] } }];
     this.#tickEntry = bridge(makeBridge(tick), [this.#clock.tick])[0]!;
     this.hostDomain = makeHostDomain(this.#nextGeneration++, this.#tickEntry);
-    this.#byId[OWNER_HOST] = this.hostDomain;
+    this.#registry = new Registry(this.hostDomain, makeNobody(this.#nextGeneration++));
     this.#lives.bear(this.hostDomain);
     this.hostDomain.state = "running";
+    this.creation = this.#makeCreation();
   }
 
   #makeClock(): SliceClock {
@@ -143,7 +144,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       probe: this.probe,
       cpuMicros: () => this.#host.cpuMicros(),
       tidy: () => this.trace.tidy(),
-      byId: (id) => this.#byId[id] ?? null,
+      byId: (id) => this.#registry.at(id),
       overrun: (domain, ownMs, running) => {
         const message = `ran ${ownMs} ms of its own, slice ${domain.entry.limits.sliceMs} ms`;
         const error = running ? new Error(message) : null;
@@ -167,8 +168,45 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       chain: (culprit) => this.chain(culprit),
       idle: () => this.#clock.idle(),
       reinstantiate: (domain) => instantiate(this, domain, domain.module!, this.#tickEntry),
-      buried: (domain, { kind }) => this.#supervisor.buried(domain, kind),
+      ended: (domain) => this.creation.ended(domain),
+      buried: (domain, { kind }) => {
+        this.creation.buried(domain);
+        return this.#supervisor.buried(domain, kind);
+      },
     });
+  }
+
+  #makeCreation(): Creation {
+    return new Creation({
+      model: this.model,
+      heap: this.heap,
+      calm: () => this.#calm(),
+      admit: (entry, bytes) => this.#admit(entry, bytes, false),
+      place: (entry, compiled) => this.#place(entry, compiled),
+      begin: (domain) => {
+        this.init(domain);
+        this.start(domain);
+      },
+      end: (domain, why) => this.#lives.condemn(domain, { kind: "killed", message: why }),
+      find: (name) => this.#registry.find(name),
+      remove: (domain) => this.#remove(domain),
+    });
+  }
+
+  async #calm(): Promise<void> {
+    do await new Promise<void>((resolve) => this.#host.turn(resolve));
+    while (this.ledger[CORE_DEPTH >> 2] !== 0);
+    this.settle();
+  }
+
+  /** Nothing of a buried domain is left but reports of its end. */
+  #remove(domain: Domain): void {
+    this.linker.dropAll(domain);
+    this.linker.severMinted(domain, true);
+    // Until its text is made, an error holds on to the instances in whose code it was thrown.
+    String(domain.blame?.error?.stack);
+    domain.exports = domain.memory = domain.module = domain.capabilities = null;
+    this.#registry.remove(domain);
   }
 
   // ── domains ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -178,31 +216,34 @@ export class Kernel implements ProxyKernel, InstanceKernel {
    * @throws AdmissionError, KernelError (link, instantiate, limit)
    */
   async load(entry: ResolvedDomain, bytes: Uint8Array): Promise<Domain> {
-    const former = this.#byName.get(entry.name);
+    const former = this.#registry.find(entry.name);
     if (former?.alive === true) throw new KernelError("link", `a domain named ${entry.name} is already running`);
-    const { admitted, module } = await this.#admit(entry, bytes);
-    const domain = new Domain(entry, this.#takeId(), this.#nextGeneration++);
+    const compiled = await this.#admit(entry, bytes);
+    if (former !== null && hasLent(former))
+      throw new KernelError("link", `children of the former ${entry.name} are not buried yet`);
+    return this.#place(entry, compiled);
+  }
+
+  /** A new domain, below nobody yet. @throws KernelError (instantiate, limit) */
+  #place(entry: ResolvedDomain, { admitted, module }: CompiledModule): Domain {
+    const former = this.#registry.find(entry.name);
+    const domain = new Domain(entry, this.#registry.freeId(), this.#nextGeneration++);
     domain.admitted = admitted;
     domain.module = module;
-    try {
-      instantiate(this, domain, module, this.#tickEntry);
-    } catch (error) {
-      this.#byId[domain.id] = null;
-      throw error;
-    }
-    if (former !== undefined) this.#supervisor.forget(former);
+    instantiate(this, domain, module, this.#tickEntry);
+    if (former !== null) this.#supervisor.forget(former);
     for (const word of [DOMAIN_FAULTS, DOMAIN_CPU])
-      this.ledger[recordWord(domain, word)] = former === undefined ? 0 : this.ledger[recordWord(former, word)]!;
+      this.ledger[recordWord(domain, word)] = former === null ? 0 : this.ledger[recordWord(former, word)]!;
     this.trace.adopt(domain.id);
     this.#lives.bear(domain);
-    this.#byId[domain.id] = domain;
-    this.#byName.set(domain.name, domain);
+    this.#registry.add(domain);
     return domain;
   }
 
   /** Admits and compiles a module for one domain. @throws AdmissionError, KernelError (link) */
-  async #admit(entry: ResolvedDomain, bytes: Uint8Array): Promise<CompiledModule> {
-    const compiled = await this.#modules.get(bytes, policyOf(this.model, entry)).catch((error: unknown) => {
+  async #admit(entry: ResolvedDomain, bytes: Uint8Array, keep = true, maxPages?: number): Promise<CompiledModule> {
+    const policy = policyOf(this.model, entry, maxPages);
+    const compiled = await this.#modules.get(bytes, policy, keep).catch((error: unknown) => {
       if (error instanceof AdmissionError) error.message = `${entry.name}: ${error.message}`;
       throw error;
     });
@@ -217,14 +258,17 @@ export class Kernel implements ProxyKernel, InstanceKernel {
    * @throws AdmissionError, KernelError (link, instantiate): the old version goes on; (start)
    */
   async replace(domain: Domain, bytes: Uint8Array): Promise<boolean> {
-    const next = await this.#admit(domain.entry, bytes);
+    const pages = domain.entry.limits.memoryPages;
+    const next = await this.#admit(domain.entry, bytes, true, pages - domain.lent.memoryPages);
     const until = this.#host.now() + DRAIN_MS;
     do {
       await new Promise<void>((resolve) => void this.#host.after(0, resolve));
       if (domain.threads.live.size > 0 && this.#host.now() >= until)
         this.kill(domain, "replaced while a call was suspended in it");
     } while (domain.threads.live.size > 0 || this.ledger[CORE_DEPTH >> 2] !== 0);
-    if (this.#byName.get(domain.name) !== domain) throw new KernelError("link", `${domain.name} was loaded anew`);
+    if (this.#registry.find(domain.name) !== domain) throw new KernelError("link", `${domain.name} was loaded anew`);
+    if ((next.admitted.memory?.maximum ?? 0) + domain.lent.memoryPages > pages)
+      throw new KernelError("limit", `${domain.name}: its children have so much memory that too little is left`);
     this.#supervisor.forget(domain);
     return this.#lives.replace(domain, next);
   }
@@ -262,22 +306,11 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   }
 
   /**
-   * Takes a manifest grant back from a domain, for all its lives and under all its names, and from everybody whom it
-   * was passed on to.
-   * @throws KernelError (unknown-capability) when the manifest grants nothing of this name
+   * Takes a grant back from a domain, for all its lives and under all its names, and from everybody whom it was passed
+   * on to; see `revokeUse`. @throws KernelError (unknown-capability)
    */
   revoke(domain: Domain, useName: string): void {
-    const use = domain.entry.uses.find((u) => u.name === useName);
-    if (use === undefined) {
-      const names = domain.entry.uses.map((u) => u.name).join(", ") || "nothing";
-      throw new KernelError("unknown-capability", `${domain.name} uses ${names}, and no ${useName}`);
-    }
-    for (const { name, ...same } of domain.entry.uses)
-      if (same.provider === use.provider && same.interface === use.interface && same.self === use.self)
-        domain.revoked.add(name);
-    const provider = this.provider(use.provider);
-    const held = provider === null ? null : domain.capabilities?.find(targetOf(provider, use.interface, use.self));
-    if (held != null) this.linker.revokeGrant(held);
+    revokeUse(this, domain, useName);
   }
 
   /** From here on nobody is restarted any more. */
@@ -286,13 +319,13 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   }
 
   domain(name: string): Domain {
-    const domain = this.#byName.get(name);
-    if (domain === undefined) throw new KernelError("unknown-domain", `no domain is named ${name}`);
+    const domain = this.#registry.find(name);
+    if (domain === null) throw new KernelError("unknown-domain", `no domain is named ${name}`);
     return domain;
   }
 
   domains(): DomainInfo[] {
-    return [...this.#byName.values()].map((domain) => ({
+    return this.#registry.named().map((domain) => ({
       ...describeDomain(domain, this),
       restarting: this.#supervisor.waiting(domain),
     }));
@@ -302,7 +335,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   graph(): GraphEdge[] {
     return capabilityGraph({
       holders: () => this.holders(),
-      provider: (name) => this.provider(name),
+      provider: (name, generation) => this.provider(name, generation),
       instance: (id, generation) => this.instance(id, generation),
       hostDomain: this.hostDomain,
       calls: (capability) => this.linker.calls(capability),
@@ -317,13 +350,11 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   // ── what proxies and imports call back for ───────────────────────────────────────────────────────────────────────
 
   instance(id: number, generation: number): Domain | null {
-    const domain = this.#byId[id] ?? null;
-    return domain !== null && domain.generation === generation ? domain : null;
+    return this.#registry.instance(id, generation);
   }
 
-  provider(name: string): Domain | null {
-    if (BUILT_IN.includes(name)) return this.hostDomain;
-    return this.#byName.get(name) ?? null;
+  provider(name: string, generation?: number): Domain | null {
+    return this.#registry.provider(name, generation);
   }
 
   implementation(domain: Domain, name: string): Function | null {
@@ -340,9 +371,8 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     return this.#host.now();
   }
 
-  /** All who may hold capabilities. */
   holders(): Iterable<Domain> {
-    return this.#byId.filter((domain) => domain !== null && domain !== undefined);
+    return this.#registry.all();
   }
 
   blame(domain: Domain, message: string): never {
@@ -397,20 +427,9 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     const depth = this.ledger[CORE_DEPTH >> 2]!;
     const names = ["host"];
     for (let i = 0; i < depth; i++)
-      names.push(this.#byId[this.ledger[(FRAMES >> 2) + i]! & FRAME_DOMAIN_MASK]?.name ?? "?");
+      names.push(this.#registry.at(this.ledger[(FRAMES >> 2) + i]! & FRAME_DOMAIN_MASK)?.name ?? "?");
     if (culprit !== undefined && names.at(-1) !== culprit.name) names.push(culprit.name);
     return names;
-  }
-
-  /** An id whose former domain is buried. */
-  #takeId(): number {
-    for (let id = FIRST_DOMAIN; id < MAX_DOMAINS; id++) {
-      const former = this.#byId[id] ?? null;
-      if (former !== null && (former.state !== "dead" || former.reclaim !== null)) continue;
-      if (former !== null && this.#byName.get(former.name) === former) continue;
-      return id;
-    }
-    throw new KernelError("limit", `more than ${MAX_DOMAINS - FIRST_DOMAIN} domains`);
   }
 }
 

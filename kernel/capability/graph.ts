@@ -22,7 +22,7 @@ export interface GraphEdge {
 
 export interface GraphKernel {
   holders(): Iterable<Domain>;
-  provider(name: string): Domain | null;
+  provider(name: string, generation?: number): Domain | null;
   instance(id: number, generation: number): Domain | null;
   readonly hostDomain: Domain;
   calls(capability: Capability): number;
@@ -58,7 +58,7 @@ function held(kernel: GraphKernel, holder: Domain): GraphEdge[] {
 function granted(kernel: GraphKernel, holder: Domain): GraphEdge[] {
   if (!holder.alive) return [];
   return holder.entry.uses.flatMap((use) => {
-    const callee = kernel.provider(use.provider);
+    const callee = kernel.provider(use.provider, use.generation);
     if (callee === null) return [];
     const known = [...holder.capabilities!.all()].filter((c) => useOf(kernel, holder, c) === use);
     if (known.some((c) => c.references > 0)) return [];
@@ -74,7 +74,7 @@ function useOf(kernel: GraphKernel, holder: Domain, target: Target) {
     (u) =>
       u.interface === target.interface &&
       u.self === target.self &&
-      kernel.provider(u.provider) === kernel.instance(target.domain, target.generation),
+      kernel.provider(u.provider, u.generation) === kernel.instance(target.domain, target.generation),
   );
   return found ?? null;
 }

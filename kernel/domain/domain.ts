@@ -9,6 +9,7 @@ import type { Signature } from "../interface/model.ts";
 import type { ResolvedDomain } from "../manifest/manifest.ts";
 import type { Admitted } from "../wasm/policy.ts";
 import type { CapabilityTable } from "../capability/table.ts";
+import { NOTHING, type Share } from "../creation/quota.ts";
 import type { Reclaim } from "../../shared-heap/heap.ts";
 import { ArgumentRegion } from "../thread/arguments.ts";
 import { DomainThreads } from "../thread/thread.ts";
@@ -53,6 +54,10 @@ export class Domain {
   /** Names of manifest grants that were taken back: in all its lives, calls through them answer `revoked`. */
   readonly revoked = new Set<string>();
   blame: Blame | null = null;
+  /** Of a domain that another created: who. What it has created itself, and what of its limits they have. */
+  creator: Domain | null = null;
+  readonly children = new Set<Domain>();
+  readonly lent: Share = { ...NOTHING };
 
   constructor(entry: ResolvedDomain, id: number, generation: number) {
     this.name = entry.name;

@@ -20,10 +20,11 @@ import { importKey, type Policy } from "../wasm/policy.ts";
 import { HeapError, type ExchangeHeap } from "../../shared-heap/heap.ts";
 import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
 import type { Capability, Target } from "../capability/table.ts";
+import type { Creation } from "../creation/creation.ts";
 import type { EdgeLinker } from "../proxy/link.ts";
 import { threadCalls, type ThreadCallKernel } from "../thread/calls.ts";
 import type { Trace } from "../trace/trace.ts";
-import type { ResolvedDomain } from "../manifest/manifest.ts";
+import { DOMAINS, type ResolvedDomain } from "../manifest/manifest.ts";
 import type { Domain } from "./domain.ts";
 
 export interface ImportKernel extends ThreadCallKernel {
@@ -33,8 +34,9 @@ export interface ImportKernel extends ThreadCallKernel {
   readonly linker: EdgeLinker;
   readonly trace: Trace;
   abort(domain: Domain, message: string): never;
-  /** The running domain (or built-in provider) of this name. */
-  provider(name: string): Domain | null;
+  /** The domain (or built-in provider) of this name; one that is always dead, when it is another instance. */
+  provider(name: string, generation?: number): Domain | null;
+  readonly creation: Creation;
 }
 
 /** Everything that the named interfaces reach through parameters, results and fields. */
@@ -70,12 +72,13 @@ export function reach(model: Model, roots: Iterable<string>): Reach {
   return { interfaces, types };
 }
 
-/** What a domain may import, from what its folder declares and the manifest grants. */
-export function policyOf(model: Model, entry: ResolvedDomain): Policy {
-  const reached = reach(
-    model,
-    [...entry.uses, ...entry.provides].map((object) => object.interface),
-  );
+/**
+ * What a domain may import, from what its folder declares and the manifest grants. One that may create others can have
+ * children with objects of any interface; an import alone gives access to none.
+ */
+export function policyOf(model: Model, entry: ResolvedDomain, maxPages = entry.limits.memoryPages): Policy {
+  const named = [...entry.uses, ...entry.provides].map((object) => object.interface);
+  const reached = reach(model, named.includes(DOMAINS) ? Object.keys(model.interfaces) : named);
   const functions = new Map<string, Signature>();
   const methods = new Map<string, { signature: Signature; index: number }>();
   const add = (module: string, table: Readonly<Record<string, Signature>>): void => {
@@ -93,7 +96,7 @@ export function policyOf(model: Model, entry: ResolvedDomain): Policy {
       methods.set(importKey(interfaceKey(interface_), m.name), { signature: clientSignature(m), index }),
     );
   }
-  return { functions, methods, maxPages: entry.limits.memoryPages };
+  return { functions, methods, maxPages };
 }
 
 /** The functions behind `policyOf`, for one instance. Lowered imports get a function that is never called. */
@@ -172,10 +175,12 @@ function interfaceCalls(
   calls.set(importKey(module, "use"), (pointer: number, length: number) => {
     kernel.probe(0);
     const name = utf8(domain.memory, pointer, length);
-    const use = domain.entry.uses.find((u) => u.name === name && u.interface === interface_.name);
-    if (use === undefined)
+    const use =
+      domain.entry.uses.find((u) => u.name === name && u.interface === interface_.name) ??
+      kernel.creation.use(domain, name ?? "", interface_.name);
+    if (use === null)
       return kernel.blame(domain, `uses ${interface_.name} "${name ?? "?"}", which its manifest entry does not grant`);
-    const provider = kernel.provider(use.provider);
+    const provider = kernel.provider(use.provider, use.generation);
     if (provider === null) return kernel.blame(domain, `uses "${name}", but ${use.provider} is not loaded`);
     const number = granted(kernel.linker.grant(domain, targetOf(provider, interface_.name, use.self)));
     if (domain.revoked.has(use.name)) kernel.linker.revokeGrant(domain.capabilities!.get(number)!);

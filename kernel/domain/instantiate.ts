@@ -20,8 +20,8 @@ import {
   IMPORT_KERNEL,
   IMPORT_LEDGER,
 } from "../wasm/intrinsics.ts";
-import { DOMAIN_SHIFT, DOMAINS, GENERATION_BITS, OWNER_HOST } from "../../shared-heap/layout.ts";
-import type { ResolvedDomain } from "../manifest/manifest.ts";
+import { DOMAIN_SHIFT, DOMAINS, GENERATION_BITS, OWNER_HOST, OWNER_NONE } from "../../shared-heap/layout.ts";
+import { DEFAULT_LIMITS, type ResolvedDomain } from "../manifest/manifest.ts";
 import type { Admitted } from "../wasm/policy.ts";
 import { Domain } from "./domain.ts";
 import { importObject, type ImportKernel } from "./imports.ts";
@@ -82,6 +82,14 @@ export function checkExports(model: Model, entry: ResolvedDomain, admitted: Admi
 const HOST_PAGES = 64;
 export const HOST_BUFFERS = (HOST_PAGES * 65536) / 2;
 
+/** The domain that is always dead: calls to what is gone end here. */
+export function makeNobody(generation: number): Domain {
+  const entry = { name: "nobody", domain: "nobody", limits: { ...DEFAULT_LIMITS }, provides: [], uses: [] };
+  const nobody = new Domain(entry, OWNER_NONE, generation);
+  nobody.state = "dead";
+  return nobody;
+}
+
 /** The embedding program, as caller and callee: a domain without a module. */
 export function makeHostDomain(generation: number, tick: Function): Domain {
   const limits = {
@@ -90,6 +98,7 @@ export function makeHostDomain(generation: number, tick: Function): Domain {
     heapObjects: 0x7fffffff,
     sliceMs: Infinity,
     threads: 0,
+    domains: 0,
   };
   const entry = { name: "host", domain: "host", limits, provides: [], uses: [] };
   const host = new Domain(entry, OWNER_HOST, generation);

@@ -8,6 +8,7 @@
  * stack; reports go to the host from depth 0 only, and every death makes one.
  */
 import type { Host } from "../host/host.ts";
+import { limit } from "../creation/quota.ts";
 import { KernelError } from "../errors.ts";
 import type { EdgeLinker } from "../proxy/link.ts";
 import { I32 } from "../interface/model.ts";
@@ -59,6 +60,8 @@ export interface LifeKernel {
   idle(): void;
   /** A new instance of the domain's module: memory, exports and an empty capability table. */
   reinstantiate(domain: Domain): void;
+  /** A life is over: nothing of it is on any stack, and what it owned is about to be freed. */
+  ended(domain: Domain): void;
   /** Called after each burial. True: the domain shall live again at once. */
   buried(domain: Domain, report: FaultReport): boolean;
 }
@@ -78,7 +81,7 @@ export class Lives {
   /** Makes the domain callable. */
   bear(domain: Domain): void {
     const { heap, ledger } = this.#kernel;
-    heap.setLimits(domain.id, domain.entry.limits.heapBytes, domain.entry.limits.heapObjects);
+    limit(heap, domain);
     domain.state = "loaded";
     domain.incarnation++;
     domain.bornMs = this.#kernel.trace.ms;
@@ -172,6 +175,7 @@ export class Lives {
     domain.state = "dead";
     this.#kernel.threads.unwind(domain);
     if (keepsAll) return;
+    this.#kernel.ended(domain);
     linker.dropAll(domain);
     linker.severMinted(domain);
     heap.reclaim(domain.id);
@@ -322,6 +326,7 @@ export class Lives {
     domain.wiped = 0;
     domain.reclaim = heap.beginReclaim(domain.id);
     domain.state = "dead";
+    this.#kernel.ended(domain);
     trace.event("fault", domain.id, FAULT_KINDS.indexOf(domain.blame!.kind));
     this.#pending = this.#pending.filter((d) => d !== domain);
     return true;

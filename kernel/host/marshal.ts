@@ -84,9 +84,9 @@ export class Marshal {
     return Object.freeze({ capability, ...Object.fromEntries(methods) }) as HostClient;
   }
 
-  /** Functions in the flat convention that serve `interface_` with the host's objects; `self` is the index. */
-  service(interface_: Interface, objects: readonly Record<string, Function>[]): Map<string, Function> {
-    return new Map(interface_.methods.map((method) => [exportName(interface_, method), this.#server(method, objects)]));
+  /** Functions in the flat convention that serve `interface_`; `object` gives the host's object of a number. */
+  service(interface_: Interface, object: (self: number) => Record<string, Function>): Map<string, Function> {
+    return new Map(interface_.methods.map((method) => [exportName(interface_, method), this.#server(method, object)]));
   }
 
   // ── host → domain ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -244,7 +244,7 @@ export class Marshal {
 
   // ── domain → host ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #server(method: Method, objects: readonly Record<string, Function>[]): Function {
+  #server(method: Method, object: (self: number) => Record<string, Function>): Function {
     return (self: number, ...flat: number[]): number | Promise<() => number> => {
       let at = 0;
       const values = method.params.map((p) => {
@@ -252,7 +252,7 @@ export class Marshal {
         at += p.type.kind === "str" || p.type.kind === "slice" || isWide(p.type) ? 2 : 1;
         return this.#lift(p.type, low, high);
       });
-      const answer = objects[self]![method.name]!(...values) as RpcResult | Promise<RpcResult>;
+      const answer = object(self)[method.name]!(...values) as RpcResult | Promise<RpcResult>;
       return answer instanceof Promise
         ? answer.then((late) => () => this.#answer(method, late))
         : this.#answer(method, answer);

@@ -18,6 +18,8 @@ export interface Limits {
   readonly sliceMs?: number;
   /** Threads at once: async calls that have not ended, and threads that it spawned. More than 1: see `runtime`. */
   readonly threads?: number;
+  /** Domains that it may have created at once; with `kernel.domains` only. Their limits are taken from its own. */
+  readonly domains?: number;
 }
 
 /** `domains/NAME/domain.ts`: what a domain offers and needs. Names are the author's; values name interfaces. */
@@ -89,6 +91,8 @@ export interface ResolvedUse {
   readonly provider: string;
   readonly object: string;
   readonly self: number;
+  /** Of a domain that was created: the provider is that instance and no later one of its name. */
+  readonly generation?: number;
 }
 
 export interface ResolvedDomain {
@@ -110,7 +114,10 @@ export interface ResolvedSystem {
 }
 
 /** What a system without other built-ins of its own can reach: the kernel's and the host's services. */
-export const DEFAULT_BUILTINS: Builtins = { kernel: { system: "System" }, host: { console: "Console" } };
+export const DEFAULT_BUILTINS: Builtins = {
+  kernel: { system: "System", domains: "Domains" },
+  host: { console: "Console" },
+};
 
 export const DEFAULT_LIMITS: Required<Limits> = {
   memoryPages: 256,
@@ -118,11 +125,14 @@ export const DEFAULT_LIMITS: Required<Limits> = {
   heapObjects: 16_384,
   sliceMs: 100,
   threads: 1,
+  domains: 16,
 };
 
 /** The built-in provider that has one object of the interface `Lifecycle` for each domain, under the domain's name. */
 export const SUPERVISOR = "supervisor";
 export const LIFECYCLE = "Lifecycle";
+/** The interface of `kernel.domains`: each domain that is granted it gets an object of its own. */
+export const DOMAINS = "Domains";
 
 export const DEFAULT_RESTART: Required<Restart> = {
   policy: "never",

@@ -4,12 +4,13 @@
  * Owns the rules and their messages. Invariant: reports every problem of a run, each with its path, and returns a
  * resolved value only when there is none. Reads values of any shape, because manifests are programs.
  */
-import { MAX_OBJECTS } from "../../shared-heap/layout.ts";
+import { MAX_DOMAINS, MAX_OBJECTS } from "../../shared-heap/layout.ts";
 import type { Model } from "../interface/model.ts";
 import {
   DEFAULT_BUILTINS,
   DEFAULT_LIMITS,
   DEFAULT_RESTART,
+  DOMAINS,
   LIFECYCLE,
   ManifestError,
   SUPERVISOR,
@@ -36,6 +37,7 @@ const RANGES: Readonly<Record<keyof Limits, readonly [number, number]>> = {
   heapObjects: [0, MAX_OBJECTS],
   sliceMs: [1, 60_000],
   threads: [1, 16_384],
+  domains: [0, MAX_DOMAINS],
 };
 /** The same for how often a domain is restarted: milliseconds, and a number of restarts. */
 const RESTART_RANGES: Readonly<Record<Exclude<keyof Restart, "policy">, readonly [number, number]>> = {
@@ -49,6 +51,11 @@ const POLICIES = ["never", "on-fault", "always"];
 const ONE_THREAD = 'must be 1, unless the domain\'s descriptor says runtime: "stub"';
 const RUNTIMES = ["incremental", "minimal", "stub"];
 type Dict = Readonly<Record<string, unknown>>;
+
+/** Whether a domain, or an object of one, may have this name. */
+export function isName(name: string): boolean {
+  return NAME.test(name);
+}
 
 /** Collects problems under a path. */
 class Report {
@@ -81,7 +88,7 @@ class Report {
     else if (value < low || value > high) this.add(`must be ${low} … ${high}, is ${value}`);
   }
   name(name: string): void {
-    if (!NAME.test(name)) this.add(`"${name}" is no name: write a letter, then letters, digits and "-", at most 63`);
+    if (!isName(name)) this.add(`"${name}" is no name: write a letter, then letters, digits and "-", at most 63`);
   }
 }
 
@@ -152,7 +159,7 @@ export function validateDescriptor(name: string, value: unknown, model: Model): 
 }
 
 /** Objects with their place among those of the same interface. */
-function numbered(objects: Readonly<Record<string, string>> | undefined): ProvidedObject[] {
+export function numbered(objects: Readonly<Record<string, string>> | undefined): ProvidedObject[] {
   const counts = new Map<string, number>();
   return Object.entries(objects ?? {}).map(([name, type]) => {
     const self = counts.get(type) ?? 0;
@@ -192,6 +199,7 @@ function mergeLimits(
     heapObjects: wanted.heapObjects ?? Math.min(DEFAULT_LIMITS.heapObjects, heap.objects),
     sliceMs: wanted.sliceMs ?? DEFAULT_LIMITS.sliceMs,
     threads: wanted.threads ?? DEFAULT_LIMITS.threads,
+    domains: wanted.domains ?? DEFAULT_LIMITS.domains,
   };
 }
 
@@ -335,16 +343,19 @@ export function validateManifest(
   return {
     name: named,
     heap: { bytes: heap.bytes, objects: heap.objects },
-    domains: numberLifecycles(startOrder(domains)),
+    domains: numberObjects(startOrder(domains)),
     model,
   };
 }
 
-/** `Lifecycle` objects are numbered in start order, which is known last. */
-function numberLifecycles(domains: readonly ResolvedDomain[]): ResolvedDomain[] {
+/** Objects that stand for one domain each are numbered in start order, which is known last. */
+function numberObjects(domains: readonly ResolvedDomain[]): ResolvedDomain[] {
   const selfOf = (name: string): number => domains.findIndex((d) => d.name === name);
   return domains.map((domain) => ({
     ...domain,
-    uses: domain.uses.map((use) => (use.provider === SUPERVISOR ? { ...use, self: selfOf(use.object) } : use)),
+    uses: domain.uses.map((use) => {
+      if (use.provider === SUPERVISOR) return { ...use, self: selfOf(use.object) };
+      return use.interface === DOMAINS && use.provider === "kernel" ? { ...use, self: selfOf(domain.name) } : use;
+    }),
   }));
 }

@@ -42,8 +42,8 @@ export interface ProxyKernel {
   readonly hostDomain: Domain;
   readonly threads: Threads;
   readonly trace: Trace;
-  /** The running domain (or built-in provider) of this name. */
-  provider(name: string): Domain | null;
+  /** The domain (or built-in provider) of this name; one that is always dead, when it is another instance. */
+  provider(name: string, generation?: number): Domain | null;
   /** All who may hold capabilities. */
   holders(): Iterable<Domain>;
 }
@@ -139,7 +139,8 @@ export class EdgeLinker {
       const { interface: name, self } = capability;
       const callee = this.#kernel.instance(capability.domain, capability.generation);
       const granted = holder.entry.uses.some(
-        (use) => use.interface === name && use.self === self && this.#kernel.provider(use.provider) === callee,
+        (use) =>
+          use.interface === name && use.self === self && this.#kernel.provider(use.provider, use.generation) === callee,
       );
       if (granted && capability.ended === null) {
         capability.references = 0;
@@ -151,10 +152,13 @@ export class EdgeLinker {
     }
   }
 
-  /** At the burial of a domain: capabilities to objects that it minted answer "dead" for ever. */
-  severMinted(callee: Domain): void {
-    const minted = [...this.#capabilitiesTo(callee)].filter((c) => !provides(callee, c) && c.ended === null);
-    this.#end(minted, "dead");
+  /**
+   * At the burial of a domain: capabilities to objects that it minted answer "dead" for ever, or to all of its objects
+   * when it is not to live again.
+   */
+  severMinted(callee: Domain, all = false): void {
+    const lost = [...this.#capabilitiesTo(callee)].filter((c) => (all || !provides(callee, c)) && c.ended === null);
+    this.#end(lost, "dead");
   }
 
   /** After a domain got a new instance: capabilities to what it provides get new proxies, under the same numbers. */

@@ -115,8 +115,8 @@ const MAX_EVENTS = 65_536;
 
 /** What one domain has of threads and events. */
 export class DomainThreads {
-  /** Threads at once, suspended ones included. */
-  readonly limit: number;
+  /** Threads at once, suspended ones included; less while children have some of them. */
+  limit: number;
   readonly live = new Map<number, Thread>();
   /** How many of them are `stuck`. */
   stuck = 0;

@@ -38,8 +38,11 @@ export class ModuleCache {
     this.#options = options;
   }
 
-  /** @throws AdmissionError */
-  async get(bytes: Uint8Array, policy: Policy): Promise<CompiledModule> {
+  /**
+   * @param keep false: for bytes that nobody has vouched for, which could fill every store
+   * @throws AdmissionError
+   */
+  async get(bytes: Uint8Array, policy: Policy, keep = true): Promise<CompiledModule> {
     const key = await cacheKey(bytes, policy, this.#options);
     const known = this.#compiled.get(key);
     if (known !== undefined) return known;
@@ -50,6 +53,7 @@ export class ModuleCache {
     const url = this.#sourceMapUrl(bytes, admitted.offsets);
     const code = url === null ? admitted.bytes : withSourceMapUrl(admitted.bytes, url);
     const compiled = { admitted, module: await WebAssembly.compile(code) };
+    if (!keep) return compiled;
     if (found === null) await this.#store?.put(key, await pack(admitted));
     this.#compiled.set(key, compiled);
     return compiled;

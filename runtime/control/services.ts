@@ -7,20 +7,11 @@
 import { formatFault, formatTrace } from "./format.ts";
 import { inspectDomain } from "./handlers.ts";
 import { formatInspect } from "./inspect.ts";
-import { ALIVE, answer, refused, restart, STATES } from "../node/lifecycle.ts";
+import { ALIVE, answer, clip, refused, restart, STATES } from "../node/lifecycle.ts";
 import type { Service, System } from "../node/system.ts";
 
 /** Lines of the trace that fit on a page. */
 const PAGE_TRACE = 40;
-
-/** Cuts text to what fits into `Str<max>`, at a character's border. */
-export function clip(text: string, max: number): string {
-  const bytes = new TextEncoder().encode(text);
-  if (bytes.length <= max) return text;
-  let end = max - 3;
-  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
-  return `${new TextDecoder().decode(bytes.subarray(0, end))}…`;
-}
 
 /** The kernel, as a domain with the capability `kernel.system` sees it. */
 export function systemService(system: System): Service {

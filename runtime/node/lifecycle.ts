@@ -27,6 +27,15 @@ export function restart(system: System, name: string, why: string) {
   }
 }
 
+/** Cuts text to what fits into `Str<max>`, at a character's border. */
+export function clip(text: string, max: number): string {
+  const bytes = new TextEncoder().encode(text);
+  if (bytes.length <= max) return text;
+  let end = max - 3;
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return `${new TextDecoder().decode(bytes.subarray(0, end))}…`;
+}
+
 /** One object for each of `names`, in their order. */
 export function lifecycleService(system: System, names: readonly string[]): Service {
   const find = (name: string) => system.domains().find((d) => d.name === name)!;

@@ -15,7 +15,7 @@ import { HostHeap, HostObject } from "../../kernel/host/object.ts";
 import { HOST_BUFFERS } from "../../kernel/domain/instantiate.ts";
 import type { DomainInfo } from "../../kernel/domain/info.ts";
 import { Kernel } from "../../kernel/kernel.ts";
-import { DEFAULT_RESTART, LIFECYCLE, type ResolvedSystem } from "../../kernel/manifest/manifest.ts";
+import { DEFAULT_RESTART, DOMAINS, LIFECYCLE, type ResolvedSystem } from "../../kernel/manifest/manifest.ts";
 import type { Ablation } from "../../kernel/proxy/generate.ts";
 import type { GraphEdge } from "../../kernel/capability/graph.ts";
 import type { EdgeInfo } from "../../kernel/proxy/link.ts";
@@ -23,6 +23,7 @@ import type { Budgets } from "../../kernel/thread/budget.ts";
 import type { TraceEntry } from "../../kernel/trace/trace.ts";
 import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
 import { processBudgets } from "./budgets.ts";
+import { domainsService } from "./domains.ts";
 import { lifecycleService } from "./lifecycle.ts";
 import { Symbols } from "./symbols.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -120,6 +121,7 @@ export class System {
     );
     const names = manifest.domains.map((d) => d.name);
     if (LIFECYCLE in manifest.model.interfaces) this.serve(LIFECYCLE, lifecycleService(this, names));
+    if (DOMAINS in manifest.model.interfaces) this.#serve(DOMAINS, domainsService(this.kernel, names));
     this.#watchdog = new Watchdog(
       this.kernel.ledgerMemory.buffer as unknown as SharedArrayBuffer,
       this.kernel.trace.ms,
@@ -164,7 +166,11 @@ export class System {
 
   /** Implements an interface in this program. Domains reach it where the manifest grants `host.…` or `kernel.…`. */
   serve(interfaceName: string, service: Service): void {
-    this.kernel.serve(this.#marshal.service(this.#interface(interfaceName), service));
+    this.#serve(interfaceName, (self) => service[self]!);
+  }
+
+  #serve(interfaceName: string, object: (self: number) => Record<string, Function>): void {
+    this.kernel.serve(this.#marshal.service(this.#interface(interfaceName), object));
   }
 
   /**
@@ -256,8 +262,9 @@ export class System {
     this.#stopped = true;
     this.kernel.stop();
     for (const { name } of this.kernel.domains().toReversed()) {
-      const domain = this.kernel.domain(name);
-      if (domain.alive) this.kernel.kill(domain, "system stopped");
+      // Children go with their creator.
+      const domain = this.kernel.provider(name);
+      if (domain?.alive === true) this.kernel.kill(domain, "system stopped");
     }
     // Suspended stacks unwind in turns of the loop.
     while (this.kernel.domains().some((d) => d.threads > 0)) await new Promise(setImmediate);
