@@ -1,10 +1,17 @@
 /**
  * All seeded bugs: plausible mistakes in our own code, each with the tests that must catch it.
  */
+import { CREATION_MUTANTS } from "./creation.ts";
 import { HEAP_MUTANTS } from "./heap.ts";
 import { LOADER_MUTANTS } from "./loader.ts";
 import type { Mutant } from "./mutant.ts";
 import { PROXY_MUTANTS } from "./proxies.ts";
 import { TICK_MUTANTS } from "./ticks.ts";
 
-export const MUTANTS: readonly Mutant[] = [...LOADER_MUTANTS, ...TICK_MUTANTS, ...HEAP_MUTANTS, ...PROXY_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [
+  ...LOADER_MUTANTS,
+  ...TICK_MUTANTS,
+  ...HEAP_MUTANTS,
+  ...PROXY_MUTANTS,
+  ...CREATION_MUTANTS,
+];

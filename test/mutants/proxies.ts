@@ -281,7 +281,7 @@ const LIFE: readonly Mutant[] = [
   {
     name: "minted-object-lives-again",
     file: LINK,
-    find: 'this.#end(minted, "dead");',
+    find: 'this.#end(lost, "dead");',
     replace: "",
     why: "a capability to an object of a former life reaches whatever has its number now",
     killers: [RESTART],
@@ -298,8 +298,8 @@ const LIFE: readonly Mutant[] = [
   },
   {
     name: "stale-capability-to-new-instance",
-    file: KERNEL,
-    find: "return domain !== null && domain.generation === generation ? domain : null;",
+    file: "kernel/domain/registry.ts",
+    find: "return domain?.generation === generation ? domain : null;",
     replace: "return domain;",
     why: "D2: a capability to a dead domain becomes one to whoever got its id",
     killers: [RULES],
