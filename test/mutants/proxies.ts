@@ -3,7 +3,6 @@ import type { Mutant } from "./mutant.ts";
 
 const GENERATE = "kernel/proxy/generate.ts";
 const LINK = "kernel/proxy/link.ts";
-const KERNEL = "kernel/kernel.ts";
 const LIVES = "kernel/domain/lives.ts";
 const RESTART = "test/life/restart.test.ts";
 const ATTACKS = "test/proxy/attacks.test.ts";
