@@ -58,8 +58,11 @@ export class Reclaim {
     const bytes = ledger.condemnedBytes;
     let left = budget - ledger.sweep(budget);
     while (left > 0 && this.scanned < this.total) {
-      this.#visit(this.scanned++);
-      left -= 1;
+      const end = Math.min(this.total, this.scanned + left);
+      const index = ledger.nextOf(this.owner, this.scanned, end);
+      left -= index - this.scanned + 1;
+      this.scanned = Math.min(end, index + 1);
+      if (index < end) this.#visit(index);
       if (ledger.dyingHead !== 0) left -= ledger.sweep(left);
     }
     this.objects += live - ledger.live;

@@ -197,4 +197,13 @@ export class Records {
   ownerAt(index: number): number {
     return (this.at(TAG, index) >>> GENERATION_BITS) ^ index;
   }
+
+  /** The first record from `from` that `owner` owns or is charged for; `end` when there is none before it. */
+  nextOf(owner: number, from: number, end: number): number {
+    const { words } = this;
+    for (let index = from, record = from << RECORD_SHIFT; index < end; index++, record += 1 << RECORD_SHIFT)
+      if (((words[TAG + record]! >>> GENERATION_BITS) ^ index) === owner || words[CHARGED + record] === owner)
+        return index;
+    return end;
+  }
 }

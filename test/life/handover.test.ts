@@ -18,7 +18,8 @@ const MANIFEST = defineSystem({
   name: "handover",
   heap: { bytes: 16 << 20, objects: 256 },
   domains: {
-    ramdisk: { domain: "ramdisk", limits: { heapObjects: 8 } },
+    medium: { domain: "medium", limits: { heapObjects: 8 } },
+    ramdisk: { domain: "ramdisk", uses: { medium: "medium.blocks" } },
     keeper: { domain: "keeper", uses: { disk: "ramdisk.disk" } },
   },
 });
