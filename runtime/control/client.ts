@@ -1,17 +1,20 @@
 /**
  * The other end of the control socket, for commands and programs.
  *
- * Invariant: every request gets an answer or an error, also when the system ends meanwhile.
+ * Invariant: every request gets an answer or an error, also when the system ends meanwhile or says nothing.
  */
 import type { Socket } from "node:net";
 import { lineReader } from "./lines.ts";
 import { ControlError, listRunning, open, socketPath } from "./socket.ts";
 
 const MAX_ANSWER = 64 << 20;
+/** A system that says nothing for so long is stopped, by a debugger for example. */
+const PATIENCE_MS = 10_000;
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
 }
 
 export class ControlClient {
@@ -33,7 +36,10 @@ export class ControlClient {
     );
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
-      for (const { reject } of this.#waiting.values()) reject(new ControlError(`the system ${system} has ended`));
+      for (const { reject, timer } of this.#waiting.values()) {
+        clearTimeout(timer);
+        reject(new ControlError(`the system ${system} has ended`));
+      }
       this.#waiting.clear();
     });
   }
@@ -54,12 +60,20 @@ export class ControlClient {
     return new ControlClient(wanted, socket);
   }
 
-  /** @throws ControlError with what the system answers, or when it has ended */
-  request<T>(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<T> {
+  /** @throws ControlError with what the system answers, or when it has ended or says nothing */
+  request<T>(
+    command: string,
+    args: Readonly<Record<string, unknown>> = {},
+    patienceMs: number = PATIENCE_MS,
+  ): Promise<T> {
     const id = this.#next++;
     return new Promise<unknown>((resolve, reject) => {
       if (this.#socket.destroyed) return reject(new ControlError(`the system ${this.system} has ended`));
-      this.#waiting.set(id, { resolve, reject });
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id);
+        reject(new ControlError(`the system ${this.system} has not answered for ${patienceMs} ms`));
+      }, patienceMs);
+      this.#waiting.set(id, { resolve, reject, timer });
       this.#socket.write(`${JSON.stringify({ id, command, ...args })}\n`);
     }) as Promise<T>;
   }
@@ -72,6 +86,7 @@ export class ControlClient {
     const { id, ok, value, error } = JSON.parse(line) as { id: number; ok: boolean; value: unknown; error: string };
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
+    clearTimeout(waiting?.timer);
     if (ok) waiting?.resolve(value);
     else waiting?.reject(new ControlError(error));
   }

@@ -8,7 +8,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { lineReader } from "./lines.ts";
-import { answers, ControlError, socketPath } from "./socket.ts";
+import { alone, answers, ControlError, socketPath } from "./socket.ts";
 
 const MAX_REQUEST = 64 * 1024;
 /** Answers that a client has not read: one that lets more pile up is cut off. */
@@ -46,11 +46,14 @@ export class ControlServer {
   static async listen(dir: string, name: string, handlers: ReadonlyMap<string, Handler>): Promise<ControlServer> {
     const path = socketPath(dir, name);
     const server = new ControlServer(name, path, handlers);
-    if (await server.#bind()) return server;
-    if (await answers(path))
-      throw new ControlError(`a system named ${name} is running already; give this one another name`);
-    rmSync(path, { force: true });
-    if (!(await server.#bind())) throw new ControlError(`another system has just taken the name ${name}`);
+    // Two systems that begin at once may find the same left-over file: one after the other looks at it.
+    await alone(path, async () => {
+      if (await server.#bind()) return;
+      if (await answers(path))
+        throw new ControlError(`a system named ${name} is running already; give this one another name`);
+      rmSync(path, { force: true });
+      if (!(await server.#bind())) throw new ControlError(`another program listens at ${path}`);
+    });
     return server;
   }
 

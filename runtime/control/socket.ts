@@ -4,7 +4,7 @@
  * Invariant: no path is longer than what the platforms take for a socket; only the user who runs the system connects.
  */
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -76,6 +76,40 @@ export async function answers(path: string): Promise<boolean> {
   } catch {
     return true;
   }
+}
+
+/** How long taking a name may take: who holds it for longer was killed. */
+const LOCK_MS = 5000;
+
+/**
+ * Runs `use` while no other process does so for the same path.
+ * @throws ControlError when the others take too long
+ */
+export async function alone<T>(path: string, use: () => Promise<T>): Promise<T> {
+  const lock = `${path}.lock`;
+  const end = Date.now() + 2 * LOCK_MS;
+  while (!take(lock)) {
+    if (Date.now() > end) throw new ControlError(`${lock} is in the way; remove it`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  try {
+    return await use();
+  } finally {
+    rmSync(lock, { recursive: true, force: true });
+  }
+}
+
+/** A folder, because making one succeeds for one process only. */
+function take(lock: string): boolean {
+  try {
+    mkdirSync(lock);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  const since = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
+  if (since !== undefined && Date.now() - since > LOCK_MS) rmSync(lock, { recursive: true, force: true });
+  return false;
 }
 
 /** Names of the systems that answer, in alphabetical order. */

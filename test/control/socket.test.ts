@@ -1,7 +1,7 @@
 /**
  * The control socket: its protocol, clients that break it, names and files that are left over.
  */
-import { existsSync, linkSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -196,6 +196,26 @@ describe("a name", () => {
     expect(await listRunning(dir)).toEqual(["sys"]);
   });
 
+  test("with a file left over goes to one of two systems that begin at once, and the other says so", async () => {
+    const path = socketPath(dir, "sys");
+    const dead = createServer();
+    await new Promise<void>((resolve) => dead.listen(path, resolve));
+    linkSync(path, `${path}.kept`);
+    await new Promise((resolve) => dead.close(resolve));
+    linkSync(`${path}.kept`, path);
+    const both = await Promise.allSettled([serve(), serve(), serve()]);
+    expect(both.map((r) => r.status).toSorted()).toEqual(["fulfilled", "rejected", "rejected"]);
+    expect(await talk(path, '{"id":1,"command":"who"}\n')).toEqual([{ id: 1, ok: true, value: "sys" }]);
+  });
+
+  test("whose lock a killed system left is taken all the same", async () => {
+    const lock = `${socketPath(dir, "sys")}.lock`;
+    mkdirSync(lock);
+    utimesSync(lock, 0, 0);
+    await serve();
+    expect(existsSync(lock)).toBe(false);
+  });
+
   test.each(["", "Sys", "a/b", "..", "a b", "x".repeat(33), "-a"])("cannot be %j", async (name) => {
     await expect(serve(name)).rejects.toThrow("is no name of a system");
   });
@@ -229,5 +249,13 @@ describe("a client", () => {
     servers.pop();
     await pending;
     await expect(client.request("who")).rejects.toThrow("the system b has ended");
+  });
+
+  test("waits no longer than it is told to, and an answer that comes later is nobody's", async () => {
+    await serve();
+    const client = await ControlClient.connect(dir);
+    await expect(client.request("later", {}, 5)).rejects.toThrow("the system sys has not answered for 5 ms");
+    expect(await client.request("later")).toBe("late");
+    client.close();
   });
 });
