@@ -19,6 +19,7 @@ const BENCHMARK: Record<BenchOptions["benchmark"], () => Promise<Benchmark>> = {
   heap: async () => (await import("./heap/heap.ts")).measureHeap,
   load: async () => (await import("./load/load.ts")).measureLoad,
   lifecycle: async () => (await import("./lifecycle/lifecycle.ts")).measureLifecycle,
+  threads: async () => (await import("./threads/threads.ts")).measureThreads,
 };
 
 /** What V8 is told for `--tier baseline`: Liftoff for Wasm, Sparkplug for JavaScript, nothing above. */

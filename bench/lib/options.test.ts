@@ -49,7 +49,7 @@ describe("parseOptions", () => {
 
   it.each([
     [[], "which benchmark?"],
-    [["disk"], 'benchmark: "disk" is not one of crossing, heap, load, lifecycle'],
+    [["disk"], 'benchmark: "disk" is not one of crossing, heap, load, lifecycle, threads'],
     [["heap", "load"], "unexpected load"],
     [["heap", "--ablate", "epoch,owner"], "--ablate: heap cannot leave out owner"],
     [["heap", "--ablate", "owner,colour"], '--ablate: "colour" is not one of alive'],

@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 export const ABLATIONS = ["alive", "owner", "type", "catch", "count", "trace", "epoch", "stack"] as const;
 export type AblationName = (typeof ABLATIONS)[number];
 
-export const BENCHMARKS = ["crossing", "heap", "load", "lifecycle"] as const;
+export const BENCHMARKS = ["crossing", "heap", "load", "lifecycle", "threads"] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 /** What each benchmark can leave out: a loader without ownership checks is the case `unchecked` of `heap`. */
@@ -18,6 +18,7 @@ const CAN_ABLATE: Readonly<Record<BenchmarkName, readonly AblationName[]>> = {
   heap: ["epoch"],
   load: [],
   lifecycle: [],
+  threads: [],
 };
 
 export interface BenchOptions {
