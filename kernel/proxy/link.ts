@@ -21,7 +21,7 @@ import type { Admitted } from "../wasm/policy.ts";
 import { EDGE_CALLS, EDGE_SHIFT, EDGES, FIRST_HANDLE, MAX_EDGES } from "../../shared-heap/layout.ts";
 import { generateProxy, PROXY_SCOPE, type Ablation } from "./generate.ts";
 import type { AsyncEdge, Threads } from "../thread/threads.ts";
-import { bridge, EMPTY_MEMORY, makeBridge, makeCopier, promising, type BridgeEntry, type Copier } from "./modules.ts";
+import { bridge, EMPTY_MEMORY, makeBridge, makeCopier, type BridgeEntry, type Copier } from "./modules.ts";
 
 /** What proxies call back for; all of it is off the hot path. */
 export interface ProxyKernel {
@@ -276,7 +276,7 @@ export class EdgeLinker {
       method,
       start: (exported === null || callee === kernel.hostDomain
         ? implementation
-        : promising(implementation)) as AsyncEdge["start"],
+        : kernel.threads.starter(method, implementation)) as AsyncEdge["start"],
       fault: (error) => kernel.fault(callee, error),
     };
     const launch = kernel.threads.launch.bind(kernel.threads, edge);

@@ -200,6 +200,26 @@ export function bridge(
   return functions.map((_, i) => exports[`${i}`] as Function);
 }
 
+/**
+ * `f`, which returns one i32, and then `returned` with what it returned, on the same stack: before anything else can
+ * run. A function of JavaScript around `f` could not be suspended.
+ */
+export function withReturn({ params, results }: Signature, f: Function, returned: (status: number) => void): Function {
+  const args = params.flatMap((_, p) => [0x20, ...leb(p)]);
+  const status = leb(params.length);
+  const module = new WebAssembly.Module(
+    assemble(
+      section(1, vector([functionType({ params, results }), functionType({ params: [I32], results: [] })])),
+      section(2, vector([...[0, 1].map((i) => [...name("k"), ...name(`${i}`), 0, i])])),
+      section(3, vector([[0]])),
+      section(7, vector([[...name("f"), 0, 2]])),
+      section(10, vector([body([...args, 0x10, 0, 0x22, ...status, 0x10, 1, 0x20, ...status], [1, 1, I32])])),
+    ),
+  );
+  return new WebAssembly.Instance(module, { k: { 0: f, 1: returned } as WebAssembly.ModuleImports }).exports
+    .f as Function;
+}
+
 /** JavaScript Promise Integration, which the type library does not know yet. */
 const { Suspending, promising } = WebAssembly as unknown as {
   Suspending: new (f: Function) => object;

@@ -161,9 +161,12 @@ export class Scheduler {
     for (let i = 0; i < RETURN_WORDS; i++) thread.words[i] = this.#kernel.ledger[at + i]!;
   }
 
-  restoreWords(thread: Thread): void {
+  /** Puts words and texts back to where they were. */
+  restoreResult(thread: Thread): void {
     const at = words(thread.domain);
     for (let i = 0; i < RETURN_WORDS; i++) this.#kernel.ledger[at + i] = thread.words[i]!;
+    for (const text of thread.texts) new Uint8Array(thread.domain.memory!.buffer).set(text.bytes, text.at);
+    thread.texts.length = 0;
   }
 
   // ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,8 +265,7 @@ export class Scheduler {
     // Killed when it was too late to reject its promise: it must not run on beyond the next tick.
     if (!thread.domain.alive) ledger[CORE_EPOCH >> 2] = 1;
     this.running = thread;
-    this.restoreWords(thread);
-    restoreTexts(thread);
+    this.restoreResult(thread);
   };
 
   readonly #pop = (): void => {
@@ -326,9 +328,4 @@ function settleable(thread: Thread): Promise<number> {
     thread.resolve = resolve;
     thread.reject = reject;
   });
-}
-
-function restoreTexts(thread: Thread): void {
-  for (const { at, bytes } of thread.texts) new Uint8Array(thread.domain.memory!.buffer).set(bytes, at);
-  thread.texts.length = 0;
 }

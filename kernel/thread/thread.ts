@@ -68,7 +68,7 @@ export class Thread implements Timed {
   base = 0;
   /** Its result words while others run. */
   readonly words = new Int32Array(RETURN_WORDS);
-  /** Text and bytes that were delivered to it: where, and what; while others may overwrite them. */
+  /** Text and bytes of its result, or that were delivered to it: where, and what; while others may overwrite them. */
   readonly texts: { readonly at: number; readonly bytes: Uint8Array }[] = [];
   /** Argument of `samara_thread`, of a spawned one. */
   readonly entry: number;

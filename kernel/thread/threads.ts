@@ -6,9 +6,9 @@
  * asked for it, and the wait that it asked in, or nobody.
  */
 import type { Domain } from "../domain/domain.ts";
-import { isDirect, RpcFault, type Method } from "../interface/model.ts";
+import { isDirect, RpcFault, serverSignature, type Method, type ValueType } from "../interface/model.ts";
 import { resultWords } from "../proxy/generate.ts";
-import { promising } from "../proxy/modules.ts";
+import { promising, withReturn } from "../proxy/modules.ts";
 import { STEP, STEP_SIGNATURE, THREAD_ENTRY, THREAD_ENTRY_SIGNATURE } from "../wasm/intrinsics.ts";
 import {
   CORE_DEPTH,
@@ -104,7 +104,7 @@ export class Threads {
     const end = (outcome: Outcome, answer: (answer: AsyncAnswer) => void): void => {
       if (callee.id !== OWNER_HOST) this.#finish(thread);
       restore?.();
-      scheduler.restoreWords(thread);
+      scheduler.restoreResult(thread);
       // Cancelled, or dead and perhaps alive again: who asked is gone.
       const gone = waiting !== null && (waiting.waitsFor !== thread || !caller.alive);
       const status = this.#conclude(edge, outcome, gone ? null : conclude);
@@ -120,6 +120,18 @@ export class Threads {
     if (waits === null) return new Promise(on);
     on(() => {});
     return scheduler.park(waits);
+  }
+
+  /** The `start` of an edge to a domain. Bytes of the result are taken at its return: then they are still there. */
+  starter(method: Method, implementation: Function): (...args: number[]) => Promise<number> {
+    if (!resultTypes(method).some(isText)) return promising(implementation);
+    const { scheduler } = this;
+    const returned = (status: number): void => {
+      const thread = scheduler.running!;
+      scheduler.keepWords(thread);
+      if (status === 0) keepTexts(thread, method);
+    };
+    return promising(withReturn(serverSignature(method), implementation, returned));
   }
 
   /** @param conclude checks and moves the result; null: nobody is left to receive it */
@@ -145,17 +157,7 @@ export class Threads {
   #deliver(method: Method, waiting: Thread, status: number): void {
     const { scheduler } = this;
     scheduler.keepWords(waiting);
-    if (status === 0 && waiting.domain.threads.limit > 1) {
-      const types = resultTypes(method);
-      resultWords(types).forEach((at, i) => {
-        if (types[i]!.kind !== "str" && types[i]!.kind !== "slice") return;
-        const [start, length] = [waiting.words[at]!, waiting.words[at + 1]!];
-        waiting.texts.push({
-          at: start,
-          bytes: new Uint8Array(waiting.domain.memory!.buffer).slice(start, start + length),
-        });
-      });
-    }
+    if (status === 0) keepTexts(waiting, method);
     scheduler.wake(waiting, status);
   }
 
@@ -263,9 +265,27 @@ export class Threads {
   }
 }
 
-function resultTypes({ result }: Method) {
+function resultTypes({ result }: Method): readonly ValueType[] {
   if (result.kind === "void") return [];
   return result.kind === "value" ? [result.type] : result.fields.map((f) => f.type);
+}
+
+function isText({ kind }: ValueType): boolean {
+  return kind === "str" || kind === "slice";
+}
+
+/** Notes the bytes that the words of a result point to. */
+function keepTexts(thread: Thread, method: Method): void {
+  const types = resultTypes(method);
+  resultWords(types).forEach((word, i) => {
+    const type = types[i]!;
+    if (type.kind !== "str" && type.kind !== "slice") return;
+    const [at, length] = [thread.words[word]! >>> 0, thread.words[word + 1]! >>> 0];
+    const memory = new Uint8Array(thread.domain.memory?.buffer ?? new ArrayBuffer(0));
+    // What lies outside, or is too long, is found and blamed when the result is checked.
+    if (length <= type.max && at + length <= memory.length)
+      thread.texts.push({ at, bytes: memory.slice(at, at + length) });
+  });
 }
 
 /** A service of the host may throw at once; a promising export never does. */

@@ -173,10 +173,18 @@ describe("waits", () => {
     world.waiting[0]!.end(77);
     await turns();
     expect(world.notes).not.toContain(77);
+    // Nor is it taken for the end of another wait.
+    const third = a.spawn(Entry.hostThenWait, event);
+    await turns();
+    a.call("cancel", third);
+    await turns();
+    world.waiting[1]!.end(78);
+    await turns();
+    expect([world.notes.at(-1), live()]).toEqual([RpcFault.cancelled, 2]);
     // A thread that has not begun yet is cancelled in its first wait.
     const early = a.spawn(Entry.wait, event);
     a.call("cancel", early);
-    await until(() => live() === 1);
+    await until(() => live() === 2);
     expect(world.notes.at(-1)).toBe(RpcFault.cancelled);
   });
 
@@ -326,6 +334,21 @@ describe("a domain that dies", () => {
     expect(world.lab.info("b").state).toBe("running");
   });
 
+  test("at any point between two jobs of the loop: it is buried, and nothing of it waits again", async () => {
+    await start();
+    for (let jobs = 0; jobs < 60; jobs++) {
+      for (let i = 0; i < 3; i++) a.spawn(Entry.yieldAndCall, i);
+      await turns(2);
+      world.waiting.splice(0).forEach(({ end }) => end(0));
+      for (let job = 0; job < jobs; job++) await null;
+      world.lab.system.kill("a", "test");
+      await until(() => world.lab.info("a").state === "dead");
+      world.lab.audit();
+      world.lab.system.restart("a");
+      expect([world.lab.info("a").state, live()]).toEqual(["running", 0]);
+    }
+  });
+
   test("with 1,000 suspended threads", { timeout: 60_000 }, async () => {
     await start({ threads: 1000 });
     const event = a.call("eventNew") as number;
@@ -394,6 +417,20 @@ describe("activations of one domain keep apart", () => {
     a.call("eventSet", event);
     const answers = (await Promise.all(calls)).map(({ value }) => new TextDecoder().decode(value!.a));
     expect(answers).toEqual(["22", "33", "44", "55"]);
+  });
+
+  test("their answers out of one buffer, and answers into one buffer", async () => {
+    await start({ domains: { a: "b", b: null } });
+    const b = world.control("b");
+    const words = ["one", "two", "three"];
+    const answers = await Promise.all(words.map((word) => b.echo(word)));
+    expect(answers.map(({ value }) => new TextDecoder().decode(value))).toEqual(words);
+    const event = b.call("eventNew") as number;
+    for (const letter of [0x41, 0x51, 0x61]) a.spawn(Entry.callText, event | (letter << 8));
+    await until(() => live("b") === 3);
+    b.call("eventSet", event);
+    await until(() => live() === 0);
+    expect(world.notes).toEqual([0x42, 0x52, 0x62].map((letter) => letter | (letter << 8)));
   });
 
   test("a text for which there is no room is refused, and those before stay whole", async () => {

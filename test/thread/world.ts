@@ -26,6 +26,8 @@ export interface Control {
   run(entry: u32, argument: i32): Promise<RpcResult<i32, Err>>;
   /** Waits for an event and answers its text, each letter one further on. */
   text(event: u32, a: Slice<64>, b: Slice<64>): Promise<RpcResult<{ a: Slice<64>; b: Slice<64> }, Err>>;
+  /** Answers what it was told from the one buffer that it has for answers, without waiting. */
+  echo(a: Slice<64>): Promise<RpcResult<Slice<64>, Err>>;
 }
 /** The host's: notes of what happens, and a call that ends when the test says so. */
 export interface Notes {
@@ -61,6 +63,12 @@ export const Entry = {
   yieldForEver: 12,
   /** Waits for event [id], and then waits for it again. */
   waitTwice: 13,
+  /** Yields and calls the host, which waits; for ever. */
+  yieldAndCall: 14,
+  /** Calls `text` of the next domain for its event [n & 255] with one letter [n >> 8], and notes the answer. */
+  callText: 15,
+  /** Calls the host, which waits, and then waits for event [id]; notes both statuses. */
+  hostThenWait: 16,
 } as const;
 
 const PLAIN: readonly (readonly [method: string, call: string, params: number])[] = [
@@ -110,6 +118,9 @@ export const program =
   (import "${n.module("Notes")}" "note" (func $note_ (param i32 i32) (result i32)))
   (import "${n.module("Notes")}" "wait" (func $wait_ (param i32 i32) (result i32)))
   (import "${n.module("Control")}" "use" (func $useNext (param i32 i32) (result i32)))
+  (import "rpc" "get2" (func $get2 (result i32)))
+  (import "${n.module("Control")}" "text"
+    (func $text_ (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
   (import "${n.module("Control")}" "run" (func $run_ (param i32 i32 i32) (result i32)))
   (memory 1) (data (i32.const 0) "notesnext")
   (global $notes (mut i32) (i32.const 0)) (global $next (mut i32) (i32.const 0))
@@ -124,9 +135,9 @@ export const program =
   (func $setStep (param i32) (global.set $step (local.get 0)))
   (func $noted (param i32) (result i32) (call $note (local.get 0)) (local.get 0))
   (func $act (export "samara_thread") (param $entry i32) (param $n i32) (result i32) (local $status i32)
-    (block $d13 (block $d12 (block $d11 (block $d10 (block $d9 (block $d8 (block $d7 (block $d6 (block $d5 (block $d4
+    (block $d16 (block $d15 (block $d14 (block $d13 (block $d12 (block $d11 (block $d10 (block $d9 (block $d8 (block $d7 (block $d6 (block $d5 (block $d4
       (block $d3 (block $d2 (block $d1 (block $d0
-      (br_table $d0 $d1 $d2 $d3 $d4 $d5 $d6 $d7 $d8 $d9 $d10 $d11 $d12 $d13 (local.get $entry)))
+      (br_table $d0 $d1 $d2 $d3 $d4 $d5 $d6 $d7 $d8 $d9 $d10 $d11 $d12 $d13 $d14 $d15 $d16 (local.get $entry)))
       (call $note (local.get $n)) (return (i32.add (local.get $n) (i32.const 100))))
       (drop (call $sleep (f64.convert_i32_s (local.get $n)))) (return (call $noted (local.get $n))))
       (call $note (local.get $n)) (drop (call $yield)) (call $note (local.get $n)) (drop (call $yield))
@@ -144,6 +155,14 @@ export const program =
       (return (call $noted (i32.add (i32.const 1000) (call $join (call $self) (f64.const -1))))))
       (loop $again (call $note (local.get $n)) (drop (call $yield)) (br $again)) (unreachable))
     (call $note (call $event_wait (local.get $n) (f64.const -1)))
+      (return (call $noted (call $event_wait (local.get $n) (f64.const -1)))))
+      (loop $again (drop (call $yield)) (drop (call $wait_ (local.get $n) (global.get $notes))) (br $again)) (unreachable))
+      (i32.store8 (i32.const 600) (i32.shr_u (local.get $n) (i32.const 8)))
+      (local.set $status (call $text_ (i32.and (local.get $n) (i32.const 255)) (i32.const 600) (i32.const 1)
+        (i32.const 600) (i32.const 1) (i32.const 640) (i32.const 64) (i32.const 720) (i32.const 64) (global.get $next)))
+      (return (call $noted (if (result i32) (local.get $status) (then (local.get $status))
+        (else (i32.add (i32.load8_u (call $get0)) (i32.shl (i32.load8_u (call $get2)) (i32.const 8))))))))
+    (call $note (call $wait_ (local.get $n) (global.get $notes)))
     (call $noted (call $event_wait (local.get $n) (f64.const -1))))
   ${PLAIN.map(
     ([method, call, count]) =>
@@ -157,6 +176,9 @@ export const program =
   ).join("\n  ")}
   (func (export "${n.serve("Control.run")}") (param i32 i32 i32) (result i32)
     (call $set0 (call $act (local.get 1) (local.get 2))) (i32.const 0))
+  (func (export "${n.serve("Control.echo")}") (param i32 i32 i32) (result i32)
+    (memory.copy (i32.const 2048) (local.get 1) (local.get 2))
+    (call $set0 (i32.const 2048)) (call $set1 (local.get 2)) (i32.const 0))
   (func $further (param $at i32) (param $length i32)
     (block $done (loop $l
       (br_if $done (i32.eqz (local.get $length)))
@@ -184,6 +206,7 @@ type Value<T> = { ok: boolean; value?: T; fault?: string };
 export interface Control {
   spawn(entry: number, argument?: number, priority?: number): number;
   run(entry: number, argument?: number): Promise<Value<number>>;
+  echo(text: string): Promise<Value<Uint8Array>>;
   text(event: number, a: string, b: string): Promise<Value<{ a: Uint8Array; b: Uint8Array }>>;
   /** Any method whose arguments and result are numbers: the value, or the name of the fault. */
   call(method: string, ...values: number[]): number | string;
@@ -255,6 +278,7 @@ function control(lab: Lab, name: string): Control {
     },
     spawn: (entry, argument = 0, priority = 1) => call("spawn", entry, argument, priority) as number,
     run: (entry, argument = 0) => client.run!(entry, argument) as unknown as Promise<Value<number>>,
+    echo: (text) => client.echo!(bytes(text)) as unknown as Promise<Value<Uint8Array>>,
     text: (event, a, b) =>
       client.text!(event, bytes(a), bytes(b)) as unknown as Promise<Value<{ a: Uint8Array; b: Uint8Array }>>,
   };
