@@ -210,7 +210,7 @@ export function withReturn({ params, results }: Signature, f: Function, returned
   const module = new WebAssembly.Module(
     assemble(
       section(1, vector([functionType({ params, results }), functionType({ params: [I32], results: [] })])),
-      section(2, vector([...[0, 1].map((i) => [...name("k"), ...name(`${i}`), 0, i])])),
+      section(2, vector([0, 1].map((i) => [...name("k"), ...name(`${i}`), 0, i]))),
       section(3, vector([[0]])),
       section(7, vector([[...name("f"), 0, 2]])),
       section(10, vector([body([...args, 0x10, 0, 0x22, ...status, 0x10, 1, 0x20, ...status], [1, 1, I32])])),

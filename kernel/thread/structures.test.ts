@@ -103,6 +103,7 @@ test("the argument region: no two calls share a byte, and all of it comes back",
       for (const { at } of taken) region.give(at);
       expect(region.end).toBe(512);
     }),
+    { numRuns: 2000 },
   );
 });
 

@@ -6,6 +6,7 @@ import { HEAP_MUTANTS } from "./heap.ts";
 import { LOADER_MUTANTS } from "./loader.ts";
 import type { Mutant } from "./mutant.ts";
 import { PROXY_MUTANTS } from "./proxies.ts";
+import { THREAD_MUTANTS } from "./threads.ts";
 import { TICK_MUTANTS } from "./ticks.ts";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -14,4 +15,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...HEAP_MUTANTS,
   ...PROXY_MUTANTS,
   ...CREATION_MUTANTS,
+  ...THREAD_MUTANTS,
 ];

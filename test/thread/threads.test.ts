@@ -305,6 +305,10 @@ describe("deadlock", () => {
     a.spawn(Entry.joinShortly, first);
     await until(() => live() === 0);
     expect(world.notes).toEqual([1000 + RpcFault.timedOut, 1000]);
+    const third = a.spawn(Entry.joinShortly, 4);
+    a.spawn(Entry.join, third);
+    await until(() => live() === 0);
+    expect(world.notes.slice(2)).toEqual([1000 + RpcFault.timedOut, 1000]);
     expect(world.rings).toEqual([]);
   });
 });
@@ -340,7 +344,7 @@ describe("a domain that dies", () => {
       for (let i = 0; i < 3; i++) a.spawn(Entry.yieldAndCall, i);
       await turns(2);
       world.waiting.splice(0).forEach(({ end }) => end(0));
-      for (let job = 0; job < jobs; job++) await null;
+      for (let job = 0; job < jobs; job++) await Promise.resolve();
       world.lab.system.kill("a", "test");
       await until(() => world.lab.info("a").state === "dead");
       world.lab.audit();

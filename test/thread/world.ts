@@ -284,9 +284,16 @@ function control(lab: Lab, name: string): Control {
   };
 }
 
+/** Far above what anything here takes: a test that waits for what never comes shall fail, and not hang. */
+const PATIENCE_MS = 20_000;
+
 /** Lets the system run until `condition` holds. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+  const end = performance.now() + PATIENCE_MS;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`it never came to ${String(condition)}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
 
 /** So many turns of the host's loop: enough for whatever is ready to have run. */
