@@ -7,7 +7,8 @@
  *   --json          one JSON object a line
  *
  * The first column is the place in the order of all calls and events of the system, the second the time since boot (of
- * calls to about a millisecond). Each method keeps its last 8 calls, so a chatty one does not push out the others.
+ * calls to about a millisecond). Each method keeps its last 8 calls, so a chatty one does not push out the others; for
+ * the same reason --follow, which looks ten times a second, shows not every call of a busy one.
  */
 import type { ControlClient } from "#runtime/control/client.ts";
 import { formatTrace } from "#runtime/control/format.ts";
