@@ -38,6 +38,8 @@ const PAPERS: readonly Paper[] = [
   ),
   one("paper-redleaf", 124, OSDI, REDLEAF),
   one("paper-redleaf-rref", 141, `${OSDI}, with one RRef passed`, REDLEAF),
+  one("paper-redleaf-shadow", 279, `${OSDI}, through a shadow`, REDLEAF),
+  one("paper-redleaf-shadow-rref", 297, `${OSDI}, through a shadow, with one RRef passed`, REDLEAF),
   {
     name: "paper-redleaf-unwinder",
     low: 16,

@@ -28,6 +28,8 @@ const CASE = {
 const CHAINS = Array.from({ length: 16 }, (_, i) => i + 1);
 const TRAMPOLINE = "trampoline";
 const ONE = ["null", "arg1", "rref", "borrow", "deque32"] as const;
+/** Name → the same call without a shadow. */
+const SHADOWS = { shadow: "null", "shadow-rref": "rref" } as const;
 
 interface CrossingClient {
   run(
@@ -42,15 +44,20 @@ interface Row {
   readonly name: string;
   readonly what: number;
   readonly argument: number;
+  /** Whether a shadow stands between caller and callee. */
+  readonly shadow?: true;
 }
 
 function rows(context: MeasureContext): Row[] {
   const { payload, domains } = context.options;
   const one = ONE.map((name) => ({ name, what: CASE[name], argument: 0 }));
+  const shadows = Object.entries(SHADOWS).map(([name, call]) => {
+    return { name, what: CASE[call], argument: 0, shadow: true as const };
+  });
   const bytes = payload.map((n) => ({ name: `bytes${n}`, what: n <= 64 ? CASE.bytes64 : CASE.bytes1500, argument: n }));
   const chains = CHAINS.map((n) => ({ name: `chain${n}`, what: CASE.chain, argument: n }));
   const many = domains.map((n) => ({ name: `domains${n}`, what: CASE.domains, argument: n }));
-  return [...one, ...bytes, ...chains, ...many].filter((row) => context.wants(row.name));
+  return [...one, ...shadows, ...bytes, ...chains, ...many].filter((row) => context.wants(row.name));
 }
 
 /** Why a row cannot be measured, or null. */
@@ -60,10 +67,11 @@ function beyond(row: Row): string | null {
 }
 
 /**
- * One system for all: echoes in a ring (each knows the next), and a caller for each row that may call all of them.
+ * One system for all: echoes in a ring (each knows the next), and a caller for each row that may call all of them; the
+ * first one of a caller in `shadowed` through a shadow of its own.
  * Several systems would each have a watchdog thread, and those would be measured too.
  */
-function manifest(names: readonly string[]) {
+function manifest(names: readonly string[], shadowed: readonly string[] = []) {
   const echo = (i: number): string => `echo${i % CALLEES}.echo`;
   const echoes = Array.from({ length: CALLEES }, (_, i) => [
     `echo${i}`,
@@ -71,9 +79,17 @@ function manifest(names: readonly string[]) {
   ]);
   const uses = (from: number) =>
     Object.fromEntries(Array.from({ length: CALLEES }, (_, i) => [`echo${i}`, echo(from + i)]));
-  const callers = names.map((name, i) => [name, { domain: "crossing", uses: uses(i) }]);
+  const shadows = shadowed.map((name) => {
+    const behind = names.indexOf(name) % CALLEES;
+    const grants = { echo: `echo${behind}.echo`, life: `supervisor.echo${behind}` };
+    return [`before-${name}`, { domain: "echo-shadow", uses: grants }];
+  });
+  const callers = names.map((name, i) => {
+    const first = shadowed.includes(name) ? { echo0: `before-${name}.echo` } : {};
+    return [name, { domain: "crossing", uses: { ...uses(i), ...first } }];
+  });
   const heap = { bytes: 16 << 20, objects: 16_384 };
-  return { name: "crossing", heap, domains: Object.fromEntries([...echoes, ...callers]) };
+  return { name: "crossing", heap, domains: Object.fromEntries([...echoes, ...shadows, ...callers]) };
 }
 
 function loop(system: System, { name, what, argument }: Row): (rounds: number) => void {
@@ -108,7 +124,7 @@ function trampoline(system: System): (rounds: number) => void {
 /** First call ever of a fresh caller: linking, capability and proxies included. A system serves as many as it has. */
 async function coldCallers(row: Row, context: MeasureContext): Promise<() => () => unknown> {
   const names = Array.from({ length: context.options.rounds }, (_, i) => `cold${i}`);
-  const build = await buildSystem(manifest(names), { roots: ["bench/domains"] });
+  const build = await buildSystem(manifest(names, row.shadow ? names : []), { roots: ["bench/domains"] });
   const system = await System.boot(build.system, { images: build.images, omit: context.options.ablate });
   let next = 0;
   return () => {
@@ -122,6 +138,7 @@ export const mechanism: Mechanism = {
   cases: [
     TRAMPOLINE,
     ...ONE,
+    ...Object.keys(SHADOWS),
     "bytes64",
     "bytes1500",
     ...CHAINS.map((n) => `chain${n}`),
@@ -137,9 +154,9 @@ export const mechanism: Mechanism = {
   available: async () => null,
   async measure(context) {
     const wanted = rows(context);
-    const build = await buildSystem(manifest([...wanted.map((row) => row.name), TRAMPOLINE]), {
-      roots: ["bench/domains"],
-    });
+    const shadowed = wanted.filter((row) => row.shadow).map((row) => row.name);
+    const callers = [...wanted.map((row) => row.name), TRAMPOLINE];
+    const build = await buildSystem(manifest(callers, shadowed), { roots: ["bench/domains"] });
     const system = await System.boot(build.system, { images: build.images, omit: context.options.ablate });
     const note = "`() => callee(0) | 0` in the place of the proxy of `null`";
     const checks =
