@@ -53,6 +53,7 @@ export type BlockRequest = {
  * Two ways to use it: one block at a time (`read`, `write`), or with many requests in flight (`submit`, `poll`).
  * Requests that are in flight together take effect in any order: whoever wants one after the other waits for the first.
  * A write is acknowledged when it comes back with ok. One that failed may have changed the block, also in parts.
+ * There is one queue: whoever polls gets what is done, so one client submits and polls, however many read and write.
  */
 export interface BlockDevice {
   /** Fills `data` with the contents of `block`. On an error the request is gone. */

@@ -8,7 +8,8 @@
  */
 import { hash64 } from "os/hash";
 import { Fault } from "os/rpc";
-import { BLOCK, BlockShadow, DEPTH, PLAIN } from "os/block-shadow";
+import { BlockShadow } from "os/block-shadow";
+import { BLOCK, DEPTH, FREE, PLAIN } from "os/block-slots";
 import {
   BlockDevice,
   BlockDeviceCapacityResult,
@@ -64,25 +65,26 @@ class Guard extends BlockShadow {
   protected conflicts(block: u64, operation: BlockOperation): bool {
     if (this.busy[<i32>(block & (BUCKETS - 1))] == 0) return false;
     for (let slot = 0; slot < DEPTH; slot++) {
-      if (!this.inFlight(slot) || this.blocks[slot] != block) continue;
-      if (operation == BlockOperation.Write || this.operations[slot] == BlockOperation.Write) return true;
+      if (this.slots.states[slot] == FREE || this.slots.blocks[slot] != block) continue;
+      if (operation == BlockOperation.Write || this.slots.operations[slot] == BlockOperation.Write) return true;
     }
     return false;
   }
 
   protected issued(slot: i32): void {
-    const block = this.blocks[slot];
+    const block = this.slots.blocks[slot];
     if (slot != PLAIN) this.busy[<i32>(block & (BUCKETS - 1))]++;
-    if (this.operations[slot] == BlockOperation.Write) this.pending[slot] = hash64(this.copyOf(slot), BLOCK, block);
+    if (this.slots.operations[slot] == BlockOperation.Write)
+      this.pending[slot] = hash64(this.slots.copyOf(slot), BLOCK, block);
   }
 
   protected believes(slot: i32, request: BlockRequest, status: BlockStatus): bool {
-    const block = this.blocks[slot];
+    const block = this.slots.blocks[slot];
     const expected = this.refusal(slot);
     if (expected != BlockStatus.Ok || status != BlockStatus.Ok) return status == expected;
-    if (this.operations[slot] == BlockOperation.Write) {
+    if (this.slots.operations[slot] == BlockOperation.Write) {
       // The driver had the object: the client gets its data as they were.
-      request.dataCopyIn(this.copyOf(slot), BLOCK);
+      request.dataCopyIn(this.slots.copyOf(slot), BLOCK);
       return true;
     }
     const hash = this.hashOf(request, slot, block);
@@ -98,24 +100,24 @@ class Guard extends BlockShadow {
   }
 
   protected settled(slot: i32, status: BlockStatus): void {
-    const block = this.blocks[slot];
+    const block = this.slots.blocks[slot];
     if (slot != PLAIN) this.busy[<i32>(block & (BUCKETS - 1))]--;
-    if (this.operations[slot] != BlockOperation.Write || block >= this.size) return;
+    if (this.slots.operations[slot] != BlockOperation.Write || block >= this.size) return;
     this.others[<i32>block] = this.pending[slot];
     if (status == BlockStatus.Ok) this.hashes[<i32>block] = this.pending[slot];
   }
 
   /** How a device must refuse a slot's request; `Ok`: it must not. */
   private refusal(slot: i32): BlockStatus {
-    const operation = this.operations[slot];
+    const operation = this.slots.operations[slot];
     if (operation != BlockOperation.Read && operation != BlockOperation.Write) return BlockStatus.Unsupported;
-    return this.blocks[slot] >= this.size ? BlockStatus.OutOfRange : BlockStatus.Ok;
+    return this.slots.blocks[slot] >= this.size ? BlockStatus.OutOfRange : BlockStatus.Ok;
   }
 
   /** Of a request that reads: its slot's copy is free for that. */
   private hashOf(request: BlockRequest, slot: i32, block: u64): u64 {
-    request.dataCopyOut(this.copyOf(slot), BLOCK);
-    return hash64(this.copyOf(slot), BLOCK, block);
+    request.dataCopyOut(this.slots.copyOf(slot), BLOCK);
+    return hash64(this.slots.copyOf(slot), BLOCK, block);
   }
 }
 
