@@ -20,6 +20,7 @@ const BENCHMARK: Record<BenchOptions["benchmark"], () => Promise<Benchmark>> = {
   load: async () => (await import("./load/load.ts")).measureLoad,
   lifecycle: async () => (await import("./lifecycle/lifecycle.ts")).measureLifecycle,
   threads: async () => (await import("./threads/threads.ts")).measureThreads,
+  recovery: async () => (await import("./recovery/recovery.ts")).measureRecovery,
 };
 
 /** What V8 is told for `--tier baseline`: Liftoff for Wasm, Sparkplug for JavaScript, nothing above. */
@@ -49,7 +50,7 @@ function notable(options: BenchOptions): Record<string, unknown> {
 /** One line for each sample, so that any tool can read them without holding the file in memory. */
 function writeSamples(file: string, samples: readonly Sampled[]): void {
   const lines = samples.flatMap(({ name, samples: list }) =>
-    list.map((s, round) => JSON.stringify({ case: name, round, ns: s.ns, cyclesPerNs: s.cyclesPerNs })),
+    list.map((s, round) => JSON.stringify({ case: name, round, ...s })),
   );
   writeFileSync(file, `${lines.join("\n")}\n`);
 }

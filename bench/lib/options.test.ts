@@ -44,12 +44,19 @@ describe("parseOptions", () => {
       payload: [9],
       tier: "baseline",
       cold: true,
+      seconds: 10,
+      svgFile: null,
     });
+  });
+
+  it("reads the recovery benchmark's own", () => {
+    const options = parseOptions(["recovery", "--seconds", "60", "--svg", "plot.svg"]);
+    expect(options).toMatchObject({ benchmark: "recovery", seconds: 60, svgFile: "plot.svg" });
   });
 
   it.each([
     [[], "which benchmark?"],
-    [["disk"], 'benchmark: "disk" is not one of crossing, heap, load, lifecycle, threads'],
+    [["disk"], 'benchmark: "disk" is not one of crossing, heap, load, lifecycle, threads, recovery'],
     [["heap", "load"], "unexpected load"],
     [["heap", "--ablate", "epoch,owner"], "--ablate: heap cannot leave out owner"],
     [["heap", "--ablate", "owner,colour"], '--ablate: "colour" is not one of alive'],
@@ -57,6 +64,8 @@ describe("parseOptions", () => {
     [["heap", "--domains", "4,,5"], '--domains: "" is not a whole number'],
     [["heap", "--payload", "1e9"], '--payload: "1e9" is not a whole number'],
     [["heap", "--tier", "fast"], '--tier: "fast" is not one of top, baseline'],
+    [["recovery", "--seconds", "0"], '--seconds: "0" is not a whole number from 1'],
+    [["heap", "--svg", "x.svg"], "--svg: heap has no plot"],
     [["heap", "--fast"], "Unknown option '--fast'"],
   ])("refuses %j", (argv, message) => {
     expect(() => parseOptions(argv)).toThrow(UsageError);

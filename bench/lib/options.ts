@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 export const ABLATIONS = ["alive", "owner", "type", "catch", "count", "trace", "epoch", "stack"] as const;
 export type AblationName = (typeof ABLATIONS)[number];
 
-export const BENCHMARKS = ["crossing", "heap", "load", "lifecycle", "threads"] as const;
+export const BENCHMARKS = ["crossing", "heap", "load", "lifecycle", "threads", "recovery"] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 /** What each benchmark can leave out: a loader without ownership checks is the case `unchecked` of `heap`. */
@@ -19,6 +19,7 @@ const CAN_ABLATE: Readonly<Record<BenchmarkName, readonly AblationName[]>> = {
   load: [],
   lifecycle: [],
   threads: [],
+  recovery: [],
 };
 
 export interface BenchOptions {
@@ -37,6 +38,10 @@ export interface BenchOptions {
   readonly tier: "top" | "baseline";
   /** Measure first calls on fresh instances. */
   readonly cold: boolean;
+  /** Time of each case, where a case is a run of some length. */
+  readonly seconds: number;
+  /** File for a plot, or null. */
+  readonly svgFile: string | null;
   /** Only cases whose name contains one of these, or null for all. */
   readonly only: readonly string[] | null;
 }
@@ -53,6 +58,8 @@ export const USAGE = `usage: npm run bench -- ${BENCHMARKS.join("|")} [options]
   --domains 1,4,64  numbers of edges that are called in turn
   --payload 64,1500 bytes passed by value
   --tier T          top (default) or baseline
+  --seconds N       recovery: how long each case runs (default 10)
+  --svg FILE        recovery: write a plot of throughput over time
   --cold            first calls on fresh instances instead of warm ones`;
 
 function numbers(option: string, text: string | undefined, fallback: readonly number[], max: number): number[] {
@@ -89,6 +96,8 @@ function parse(argv: readonly string[]) {
         domains: text,
         payload: text,
         tier: text,
+        seconds: text,
+        svg: text,
       },
     });
   } catch (error) {
@@ -107,6 +116,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
   const benchmark = oneOf("benchmark", positionals[0], BENCHMARKS);
   const names = values.ablate === undefined ? [] : values.ablate.split(",");
   const ablate = names.map((name) => oneOf("--ablate", name, ABLATIONS));
+  if (values.svg !== undefined && benchmark !== "recovery") throw new UsageError(`--svg: ${benchmark} has no plot`);
   const other = ablate.find((name) => !CAN_ABLATE[benchmark].includes(name));
   if (other !== undefined) throw new UsageError(`--ablate: ${benchmark} cannot leave out ${other}`);
   return {
@@ -119,6 +129,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     payload: numbers("--payload", values.payload, [64, 1500], 1 << 20),
     tier: oneOf("--tier", values.tier ?? "top", ["top", "baseline"]),
     cold: values.cold,
+    seconds: numbers("--seconds", values.seconds, [10], 3600)[0],
+    svgFile: values.svg ?? null,
     only: values.only === undefined ? null : values.only.split(","),
   };
 }

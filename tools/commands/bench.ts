@@ -1,5 +1,5 @@
 /**
- * bench NAME [options]: measures; NAME is crossing, heap, load, lifecycle or threads.
+ * bench NAME [options]: measures; NAME is crossing, heap, load, lifecycle, threads or recovery.
  *
  *   --json           one JSON object on stdout and nothing else
  *   --samples FILE   raw samples
