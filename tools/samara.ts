@@ -21,6 +21,7 @@ const FOR_USERS = new Set([
   "IdlErrors",
   "AdmissionError",
   "KernelError",
+  "ReloadRefused",
   "ControlError",
 ]);
 

@@ -10,6 +10,7 @@ import { Line } from "./line";
 import { crashCommand, diskCommand, kvCommand } from "./services";
 
 const HELP = `help                    this text
+@NAME LINE              a line for the program of another domain
 ps                      domains, their state and what they hold
 stat                    the exchange heap and calls since boot
 kv get KEY              a value of the key-value store

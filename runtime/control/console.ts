@@ -19,11 +19,13 @@ export interface ConsoleOptions {
   readonly input: Readable;
   readonly output: Writable;
   readonly prompt: string;
-  /** Null when the shell could not be reached; looked up for each line, so that a reloaded shell is found again. */
-  readonly shell: () => ShellClient | null;
+  /** What executes lines in a domain, or null when nothing does; looked up for each line. */
+  readonly program: (domain: string) => ShellClient | null;
 }
 
 const MAX_LINE = 256;
+/** The domain that gets every line that names no other. */
+const SHELL = "shell";
 
 export class Console {
   readonly #options: ConsoleOptions;
@@ -66,12 +68,24 @@ export class Console {
   #execute(command: string): void {
     const bytes = new TextEncoder().encode(command).length;
     if (bytes > MAX_LINE) return this.print(`a command line has at most ${MAX_LINE} bytes`);
-    const shell = this.#options.shell();
-    if (shell === null) return this.print("no shell runs in this system; Ctrl-C ends it");
-    const answer = shell.execute(command);
+    // `@greeter hello` is for another program than the shell.
+    const [, domain = SHELL, line = command] = /^@(\S+)\s*(.*)$/.exec(command) ?? [];
+    const program = this.#options.program(domain);
+    if (program === null) return this.print(this.#noProgram(domain));
+    const answer = program.execute(line);
     if (answer.ok) this.#options.output.write(answer.value);
-    else if ("fault" in answer) this.print(`the shell is ${answer.fault}; the system runs on (Ctrl-C ends it)`);
-    else this.print(`the shell answered ${answer.error}`);
+    else if ("fault" in answer)
+      this.print(`${this.#name(domain)} is ${answer.fault}; the system runs on (Ctrl-C ends it)`);
+    else this.print(`${this.#name(domain)} answered ${answer.error}`);
+  }
+
+  #name(domain: string): string {
+    return domain === SHELL ? "the shell" : domain;
+  }
+
+  #noProgram(domain: string): string {
+    if (domain !== SHELL) return `no domain ${domain} executes lines (it would provide a Shell)`;
+    return "no shell runs in this system; Ctrl-C ends it";
   }
 }
 

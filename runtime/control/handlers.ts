@@ -3,7 +3,16 @@
  *
  * Invariant: answers are plain data, complete enough to be printed without a second question.
  */
-import type { DomainInfo, EdgeInfo, FaultReport, Statistics, System, TraceEntry } from "../node/system.ts";
+import { readFile } from "node:fs/promises";
+import type {
+  DomainInfo,
+  EdgeInfo,
+  FaultReport,
+  ResolvedSystem,
+  Statistics,
+  System,
+  TraceEntry,
+} from "../node/system.ts";
 import { ALIVE } from "../node/lifecycle.ts";
 import { formatFault } from "./format.ts";
 import type { Arguments, Handler } from "./server.ts";
@@ -12,7 +21,17 @@ import { ControlError } from "./socket.ts";
 /** All that is used of a system here. */
 export type Controlled = Pick<
   System,
-  "domains" | "edges" | "graph" | "statistics" | "trace" | "faults" | "kill" | "crash" | "restart"
+  | "domains"
+  | "edges"
+  | "graph"
+  | "statistics"
+  | "trace"
+  | "faults"
+  | "kill"
+  | "crash"
+  | "restart"
+  | "replace"
+  | "manifest"
 >;
 
 export interface SystemAnswer {
@@ -48,9 +67,19 @@ export interface RestartAnswer {
   readonly incarnation: number;
 }
 
+/** What the system was booted from: what a new build of a domain has to fit. */
+export type DescribeAnswer = Pick<ResolvedSystem, "model" | "domains">;
+
+export interface ReplaceAnswer {
+  readonly domain: string;
+  /** False: the new version began anew. */
+  readonly stateHandedOver: boolean;
+}
+
 const MAX_EDGES = 500;
 const MAX_TRACE = 1000;
 const INSPECTED = 20;
+const MAX_PATH = 4096;
 
 /** The commands, for `ControlServer`. */
 export function handlers(system: Controlled): Map<string, Handler> {
@@ -86,6 +115,8 @@ export function handlers(system: Controlled): Map<string, Handler> {
         return { domain, restarted, incarnation: find(args).incarnation };
       },
     ],
+    ["describe", (): DescribeAnswer => ({ model: system.manifest.model, domains: system.manifest.domains })],
+    ["replace", (args) => replace(system, find(args).name, text(args, "file", MAX_PATH))],
   ]);
 }
 
@@ -100,6 +131,14 @@ export function inspectDomain(system: Controlled, name: string): InspectAnswer {
   const domain = system.domains().find((d) => d.name === name)!;
   const edges = system.edges().filter((edge) => edge.caller === name || edge.callee === name);
   return { domain, edges, fault: lastFault(system, name), trace: system.trace(name, INSPECTED) };
+}
+
+/** @param file path of a module; its source map, if there is one, lies beside it as `file.map` */
+async function replace(system: Controlled, domain: string, file: string): Promise<ReplaceAnswer> {
+  const bytes = await readFile(file);
+  const sourceMap = await readFile(`${file}.map`, "utf8").catch(() => undefined);
+  const image = { bytes: new Uint8Array(bytes), ...(sourceMap === undefined ? {} : { sourceMap }) };
+  return { domain, stateHandedOver: await system.replace(domain, image) };
 }
 
 function lastFault(system: Controlled, name: string): FaultReport | null {
@@ -123,10 +162,10 @@ function trace(system: Controlled, name: string, args: Arguments): { entries: Tr
   return { entries: system.trace(name, limit, since) };
 }
 
-function text(args: Arguments, key: string): string {
+function text(args: Arguments, key: string, max = 256): string {
   const value = args[key];
   if (typeof value !== "string" || value === "") throw new ControlError(`"${key}" is missing, or no text`);
-  return value.slice(0, 256);
+  return value.slice(0, max);
 }
 
 function whole(args: Arguments, key: string, absent: number, max: number): number {

@@ -34,7 +34,7 @@ export interface DomainImage {
   readonly sourceMap?: string;
 }
 
-export type { DomainInfo, EdgeInfo, FaultReport, GraphEdge, TraceEntry };
+export type { DomainInfo, EdgeInfo, FaultReport, GraphEdge, ResolvedSystem, TraceEntry };
 
 export type RecordClass = new (heap: HostHeap, handle: number) => HostObject;
 
@@ -75,10 +75,10 @@ export type Service = readonly Record<string, Function>[];
 
 export class System {
   readonly kernel: Kernel;
+  readonly manifest: ResolvedSystem;
   readonly heap: HostHeap;
   /** Everything that died, oldest first (the last 1,000). */
   readonly faults: FaultReport[] = [];
-  readonly #manifest: ResolvedSystem;
   readonly #options: BootOptions;
   readonly #marshal: Marshal;
   readonly #symbols = new Symbols();
@@ -90,7 +90,7 @@ export class System {
 
   /** Makes the kernel; no domain yet. `serve` what the manifest expects of the host, then `start`. */
   constructor(manifest: ResolvedSystem, options: BootOptions) {
-    this.#manifest = manifest;
+    this.manifest = manifest;
     this.#options = options;
     // Traps at the end of a long call chain must name its first frames too.
     Error.stackTraceLimit = Math.max(Error.stackTraceLimit, 50);
@@ -151,7 +151,7 @@ export class System {
    */
   async start(): Promise<void> {
     const domains = [];
-    for (const entry of this.#manifest.domains) {
+    for (const entry of this.manifest.domains) {
       const image = this.#options.images.get(entry.domain);
       if (image === undefined)
         throw new KernelError("link", `${entry.name}: no image of domain ${entry.domain} was given`);
@@ -213,7 +213,7 @@ export class System {
     const calls = this.edges().reduce((sum, edge) => sum + edge.calls, 0);
     const domainsMs = this.domains().reduce((sum, domain) => sum + domain.cpuMs, 0);
     const cpuMs = (threadCpuMicros() - this.#cpuMicrosAtBoot) / 1000;
-    const { heap } = this.#manifest;
+    const { heap } = this.manifest;
     const limits = { bytes: heap.bytes, objects: heap.objects };
     return {
       bytes,

@@ -36,7 +36,7 @@ test("the console says that a line is too long before its end comes, and goes on
   const executed: string[] = [];
   const shell = { execute: (line: string) => (executed.push(line), { ok: true as const, value: `did ${line}\n` }) };
   const input = new Readable({ read() {} });
-  const running = new Console({ input, output, prompt: "> ", shell: () => shell }).run();
+  const running = new Console({ input, output, prompt: "> ", program: () => shell }).run();
   input.push("x".repeat(100_000));
   await expect.poll(() => out).toContain("a command line has at most 256 bytes");
   input.push("yyy\nps\n");

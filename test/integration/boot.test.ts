@@ -134,7 +134,12 @@ describe("a crash is contained", () => {
 test("the console reads lines, shows answers and faults, and ends on exit", async () => {
   const input = new PassThrough();
   const output = new PassThrough();
-  const console_ = new Console({ input, output, prompt: "> ", shell: () => system.client<ShellClient>("shell.shell") });
+  const console_ = new Console({
+    input,
+    output,
+    prompt: "> ",
+    program: () => system.client<ShellClient>("shell.shell"),
+  });
   let text = "";
   output.on("data", (chunk: Buffer) => (text += chunk.toString()));
   input.end(`kv get greeting\n${"x".repeat(300)}\nkill shell\nps\nexit\n`);

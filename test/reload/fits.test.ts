@@ -99,6 +99,7 @@ async function built(with_: Model, descriptor: Partial<DomainDescriptor> = {}): 
     dir: "domains/shop",
     descriptor: { description: "", provides: { store: "Store" }, uses: { peer: "Peer" }, ...descriptor },
     bytes: new Uint8Array(bytes),
+    file: "build/domains/shop.wasm",
     sourceMap: null,
     compiled: true,
   };

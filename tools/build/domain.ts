@@ -24,6 +24,8 @@ export interface DomainBuild {
   readonly dir: string;
   readonly descriptor: DomainDescriptor;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Where the module is; its source map lies beside it as `file.map`. */
+  readonly file: string;
   /** Source map v3 of the unlowered module as text; null for a toolchain that makes none. */
   readonly sourceMap: string | null;
   /** Whether this call compiled it. */
@@ -122,5 +124,5 @@ export async function buildDomain(
   }
   const bytes = new Uint8Array(readFileSync(product.file));
   const sourceMap = cSources(dir).length > 0 ? null : readText(`${product.file}.map`);
-  return { name: basename(dir), dir, descriptor, bytes, sourceMap, compiled };
+  return { name: basename(dir), dir, descriptor, bytes, file: product.file, sourceMap, compiled };
 }

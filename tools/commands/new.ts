@@ -45,7 +45,12 @@ export const command: Command = {
     const dir = await newDomain(name!);
     const files = listFiles(join(ROOT, dir), () => true).map(shown);
     process.stdout.write(`made and built ${dir}:\n${files.map((file) => `  ${file}\n`).join("")}`);
-    process.stdout.write(`To run it, add to the domains of systems/default.ts:\n  "${name}": { domain: "${name}" },\n`);
+    const key = /-/.test(name!) ? `"${name}"` : name;
+    process.stdout.write(
+      `To run it, add to the domains of systems/default.ts (without restart, it stays dead once it has crashed):\n` +
+        `    ${key}: { domain: "${name}", restart: "on-fault" },\n` +
+        `and write in the console: @${name} hello\n`,
+    );
     return 0;
   },
 };

@@ -1,8 +1,9 @@
 /**
  * run [SYSTEM]: builds what is stale, boots systems/SYSTEM.ts (default: default) and opens its console.
  *
- * The console gives each line to the domain named "shell"; `help` lists its commands. `exit`, Ctrl-D and Ctrl-C end the
- * system. Other commands (ps, top, trace, …) reach it from outside while it runs.
+ * The console gives each line to the domain named "shell" (`help` lists its commands), and `@NAME LINE` to the program of
+ * another domain. `exit`, Ctrl-D and Ctrl-C end the system. Other commands (ps, top, trace, …) reach it from outside
+ * while it runs.
  *
  *   --debug       opens Node's inspector, with the domains' sources (docs/howto/debug.md)
  *   --port N      where it listens (default 9229; 0: any)
@@ -19,16 +20,24 @@ import { handlers } from "#runtime/control/handlers.ts";
 import { ControlServer } from "#runtime/control/server.ts";
 import { consoleService, systemService } from "#runtime/control/services.ts";
 import { System } from "#runtime/node/system.ts";
-import { buildSystem, loadSystem } from "../build/index.ts";
+import { buildSystem, loadSystem, type SystemBuild } from "../build/index.ts";
 import { sourceMapUrl } from "../debug/source-map.ts";
-import { UsageError, type Command } from "../lib/command.ts";
+import { UsageError, type Arguments, type Command } from "../lib/command.ts";
 import { BUILD, ROOT } from "../lib/paths.ts";
 import { RUN } from "../lib/remote.ts";
 import { paint } from "../lib/terminal.ts";
 
-/** The client of the domain named "shell", or null when the system has none. */
-function findShell(system: System): ShellClient | null {
-  return system.domains().some((d) => d.name === "shell") ? system.client<ShellClient>("shell.shell") : null;
+/** What executes lines in a domain: its first object that is a `Shell`, or null. Clients are made once. */
+function programs(system: System): (domain: string) => ShellClient | null {
+  const clients = new Map<string, ShellClient>();
+  return (domain) => {
+    const entry = system.manifest.domains.find((d) => d.name === domain);
+    const object = entry?.provides.find((provided) => provided.interface === "Shell");
+    if (object === undefined) return null;
+    const client = clients.get(domain) ?? system.client<ShellClient>(`${domain}.${object.name}`);
+    clients.set(domain, client);
+    return client;
+  };
 }
 
 /** Opens the control socket, under the name that was asked for or the first free one like the system's. */
@@ -45,54 +54,71 @@ function openInspector(port = "9229"): void {
   inspector.open(Number(port));
 }
 
-export const command: Command = {
-  options: { name: { type: "string" }, debug: { type: "boolean" }, port: { type: "string" } },
-  positionals: [0, 1],
-  async run({ positionals: [name = "default"], options }) {
-    if (options.debug === true) openInspector(options.port as string | undefined);
-    else if (options.port !== undefined) throw new UsageError("run: --port goes with --debug");
-    const onCompile = (dir: string): void => void process.stdout.write(`building ${dir}\n`);
-    const build = await buildSystem(await loadSystem(name), { onCompile });
-    const started = performance.now();
-    let shell: ShellClient | null = null;
-    const console_ = new Console({
-      input: process.stdin,
-      output: process.stdout,
-      prompt: paint("cyan", "samara> "),
-      shell: () => shell,
-    });
-    const system = new System(build.system, {
-      images: build.images,
-      cacheDir: join(BUILD, "cache", "lowered"),
-      onFault: (fault) => console_.showFault(fault),
-      ...(options.debug === true ? { sourceMapUrl: (map, offsets) => sourceMapUrl(map, offsets, ROOT) } : {}),
-    });
-    // Without a handler the signals end the process in the middle of whatever a domain does. Ctrl-C may come twice:
-    // from the terminal, and from the process that started this one.
-    const end = new Promise<void>((resolve) => {
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => resolve());
-      // Nobody reads any more, as in `npm start | head`.
-      process.stdout.on("error", () => resolve());
-    });
-    let control: ControlServer | null = null;
-    try {
-      control = await listen(system, name, options.name as string | undefined);
-      system.serve("System", systemService(system));
-      system.serve(
-        "Console",
-        consoleService((line) => console_.print(line)),
-      );
-      await system.start();
-      shell = findShell(system);
-      const ms = Math.round(performance.now() - started);
-      console_.print(paint("bold", `${name}: ${build.system.domains.length} domains booted in ${ms} ms; write help`));
-      if (control.name !== name) console_.print(`its name for commands: --system ${control.name}`);
-      await Promise.race([console_.run(), end]);
-    } finally {
-      await control?.close();
-      await system.stop();
-      process.stdin.destroy();
-    }
-    return 0;
-  },
-};
+/** Something that goes along with a running system, and ends before it. */
+export interface Companion {
+  close(): Promise<void>;
+}
+export type Accompany = (system: System, build: SystemBuild, print: (text: string) => void) => Companion;
+
+export const RUN_OPTIONS = { name: { type: "string" }, debug: { type: "boolean" }, port: { type: "string" } } as const;
+
+/**
+ * Boots a system and serves its console until that ends.
+ * @param accompany called when the system has booted
+ * @returns the exit code
+ */
+export async function runSystem(
+  { positionals: [name = "default"], options }: Arguments,
+  accompany?: Accompany,
+): Promise<number> {
+  if (options.debug === true) openInspector(options.port as string | undefined);
+  else if (options.port !== undefined) throw new UsageError("run: --port goes with --debug");
+  const onCompile = (dir: string): void => void process.stdout.write(`building ${dir}\n`);
+  const build = await buildSystem(await loadSystem(name), { onCompile });
+  const started = performance.now();
+  let program: (domain: string) => ShellClient | null = () => null;
+  const console_ = new Console({
+    input: process.stdin,
+    output: process.stdout,
+    prompt: paint("cyan", "samara> "),
+    program: (domain) => program(domain),
+  });
+  const system = new System(build.system, {
+    images: build.images,
+    cacheDir: join(BUILD, "cache", "lowered"),
+    onFault: (fault) => console_.showFault(fault),
+    ...(options.debug === true ? { sourceMapUrl: (map, offsets) => sourceMapUrl(map, offsets, ROOT) } : {}),
+  });
+  // Without a handler the signals end the process in the middle of whatever a domain does. Ctrl-C may come twice:
+  // from the terminal, and from the process that started this one.
+  const end = new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => resolve());
+    // Nobody reads any more, as in `npm start | head`.
+    process.stdout.on("error", () => resolve());
+  });
+  let control: ControlServer | null = null;
+  let companion: Companion | undefined;
+  try {
+    control = await listen(system, name, options.name as string | undefined);
+    system.serve("System", systemService(system));
+    system.serve(
+      "Console",
+      consoleService((line) => console_.print(line)),
+    );
+    await system.start();
+    program = programs(system);
+    const ms = Math.round(performance.now() - started);
+    console_.print(paint("bold", `${name}: ${build.system.domains.length} domains booted in ${ms} ms; write help`));
+    if (control.name !== name) console_.print(`its name for commands: --system ${control.name}`);
+    companion = accompany?.(system, build, (text) => console_.print(text));
+    await Promise.race([console_.run(), end]);
+  } finally {
+    await companion?.close();
+    await control?.close();
+    await system.stop();
+    process.stdin.destroy();
+  }
+  return 0;
+}
+
+export const command: Command = { options: RUN_OPTIONS, positionals: [0, 1], run: (args) => runSystem(args) };

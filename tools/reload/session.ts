@@ -24,12 +24,16 @@ export class DevSession {
   readonly #print: (text: string) => void;
   readonly #compiler = new WarmCompiler();
   readonly #watcher: Watcher;
-  /** Hash of the module that was put in place last, or that was tried, by folder name. */
-  readonly #tried: Map<string, string>;
-  /** What was said last about a folder or a file, so that it is said once. */
-  readonly #said = new Map<string, string>();
+  /** Hash of the module that runs, by folder name; and of one that was tried and did not. */
+  readonly #current: Map<string, string>;
+  readonly #failed = new Map<string, string>();
+  /** What is wrong now and was said; and the folders that it was said of. */
+  #wrong = new Set<string>();
+  readonly #broken = new Set<string>();
+  /** What another boot is needed for, as it was said last. */
+  readonly #forBoot = new Map<string, string>();
   readonly #manifestFile: string;
-  readonly #manifest: string | null;
+  readonly #manifest: string;
 
   /** @param print gets one or more whole lines, without the last one's end */
   constructor(system: System, build: SystemBuild, print: (text: string) => void) {
@@ -41,9 +45,9 @@ export class DevSession {
       replace: (instance, { bytes, sourceMap }) =>
         system.replace(instance, sourceMap === null ? { bytes } : { bytes, sourceMap }),
     };
-    this.#tried = new Map([...build.domains].map(([name, { bytes }]) => [name, hash(bytes)]));
+    this.#current = new Map([...build.domains].map(([name, { bytes }]) => [name, hash(bytes)]));
     this.#manifestFile = `systems/${build.system.name}.ts`;
-    this.#manifest = readText(join(ROOT, this.#manifestFile));
+    this.#manifest = readText(join(ROOT, this.#manifestFile)) ?? "";
     this.#watcher = new Watcher(WATCHED, () => this.#round());
   }
 
@@ -53,59 +57,61 @@ export class DevSession {
   }
 
   async #round(): Promise<void> {
-    const shown = new Set<string>();
+    const wrong = new Set<string>();
     for (const name of this.#build.domains.keys()) {
       let warm: WarmBuild;
       try {
         warm = await this.#compiler.build(name);
       } catch (error) {
         const { message } = error as Error;
-        // A mistake in an interface is the same one for every domain.
-        if (!shown.has(message)) this.#say(name, `${message}\n${name}: the running version stays`);
-        shown.add(message);
+        // A mistake in an interface is the same one for every domain, and in every round until it is repaired.
+        if (!this.#wrong.has(message) && !wrong.has(message)) {
+          this.#broken.add(name);
+          this.#print(`${message}\n${name}: the running version stays`);
+        }
+        wrong.add(message);
         continue;
       }
+      this.#checkDescriptor(name, warm.build);
       await this.#swap(name, warm);
     }
-    const manifest = readText(join(ROOT, this.#manifestFile));
-    if (manifest !== this.#manifest) this.#restartFor(this.#manifestFile, manifest);
+    this.#wrong = wrong;
+    const manifest = readText(join(ROOT, this.#manifestFile)) ?? "";
+    if (manifest !== this.#manifest) this.#needsBoot(this.#manifestFile, manifest);
   }
 
   async #swap(name: string, { build, model, ms }: WarmBuild): Promise<void> {
-    this.#checkDescriptor(name, build);
     const print = hash(build.bytes);
-    if (this.#tried.get(name) === print) {
-      if (this.#said.delete(name)) this.#print(`${name}: builds again, as it runs`);
+    const broken = this.#broken.delete(name);
+    if (this.#current.get(name) === print) {
+      this.#failed.delete(name);
+      if (broken) this.#print(`${name}: builds again, as it runs`);
       return;
     }
-    this.#tried.set(name, print);
-    this.#said.delete(name);
+    if (this.#failed.get(name) === print) return;
     this.#print(`${name}: built in ${ms.toFixed(0)} ms`);
     try {
       const results = await reload(this.#target, instancesOf(this.#running, name), build, model);
       for (const result of results) this.#print(describeReload(result));
+      if (results.some((result) => result.ok)) this.#current.set(name, print);
+      if (results.every((result) => result.ok)) return void this.#failed.delete(name);
     } catch (error) {
-      this.#say(name, (error as Error).message);
+      this.#print((error as Error).message);
     }
+    this.#failed.set(name, print);
+    this.#broken.add(name);
   }
 
   /** What no replacement changes: limits belong to the manifest's entry. */
   #checkDescriptor(name: string, build: DomainBuild): void {
-    const limits = JSON.stringify(build.descriptor.limits);
-    const before = JSON.stringify(this.#build.domains.get(name)!.descriptor.limits);
-    if (limits !== before) this.#restartFor(`the limits of ${build.dir}/domain.ts`, limits ?? "");
+    const limits = JSON.stringify(build.descriptor.limits) ?? "";
+    const before = JSON.stringify(this.#build.domains.get(name)!.descriptor.limits) ?? "";
+    if (limits !== before) this.#needsBoot(`the limits of ${build.dir}/domain.ts`, limits);
   }
 
-  #restartFor(what: string, now: string | null): void {
-    const key = `${what} ${now ?? ""}`;
-    if (this.#said.get(what) === key) return;
-    this.#said.set(what, key);
+  #needsBoot(what: string, now: string): void {
+    if (this.#forBoot.get(what) === now) return;
+    this.#forBoot.set(what, now);
     this.#print(`${what} changed: start this command again to run with that`);
-  }
-
-  #say(about: string, text: string): void {
-    if (this.#said.get(about) === text) return;
-    this.#said.set(about, text);
-    this.#print(text);
   }
 }
