@@ -70,6 +70,8 @@ const withoutPreamble = (output: string): string => output.replace(/^(?:> .*\n|\
 export class Page {
   readonly #tree: Tree;
   #session: Conversation | null = null;
+  /** Whether the lines before the next ones are left out. */
+  #skips = false;
   /** What the last `sh` block printed. */
   #printed: string | null = null;
 
@@ -123,7 +125,10 @@ export class Page {
   async #converse({ lines }: Block): Promise<void> {
     let shown: string[] = [];
     const expectShown = async (): Promise<void> => {
-      if (shown.length > 0) await this.#session!.expect(new RegExp(`^(?:${PROMPT})*${pattern(shown)}`));
+      if (shown.length === 0) return;
+      const before = this.#skips ? pattern([ANYTHING]) : "";
+      await this.#session!.expect(new RegExp(`^${before}(?:${PROMPT})*${pattern(shown)}`));
+      this.#skips = shown.at(-1) === ANYTHING;
       shown = [];
     };
     for (const line of lines) {
@@ -145,5 +150,6 @@ export class Page {
   async #endSession(): Promise<void> {
     await this.#session?.interrupt();
     this.#session = null;
+    this.#skips = false;
   }
 }

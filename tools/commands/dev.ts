@@ -3,8 +3,9 @@
  *
  *   --name NAME, --debug, --port N   as for `run`
  *
- * Builds are optimised less than those of `run`, so that one takes less than a second. A mistake is shown with its place
- * and the running version stays; so it does when an interface, a system or a limit has changed, which takes another boot.
+ * Builds are optimised less than those of `run`, so that one takes less than a second. A mistake is shown with its
+ * place, and the running version stays; so it does when an interface, a system or a limit has changed: that takes
+ * another boot.
  *
  *   npm run samara -- dev
  */

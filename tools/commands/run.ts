@@ -1,8 +1,8 @@
 /**
  * run [SYSTEM]: builds what is stale, boots systems/SYSTEM.ts (default: default) and opens its console.
  *
- * The console gives each line to the domain named "shell" (`help` lists its commands), and `@NAME LINE` to the program of
- * another domain. `exit`, Ctrl-D and Ctrl-C end the system. Other commands (ps, top, trace, …) reach it from outside
+ * The console gives each line to the domain named "shell" (`help` lists its commands), and `@NAME LINE` to the program
+ * of another domain. `exit`, Ctrl-D and Ctrl-C end the system. Other commands (ps, top, trace, …) reach it from outside
  * while it runs.
  *
  *   --debug       opens Node's inspector, with the domains' sources (docs/howto/debug.md)
