@@ -132,7 +132,11 @@ function kernelCalls(kernel: ImportKernel, domain: Domain): Map<string, Function
     });
   };
   heapCall("free", (handle) => heap.free(handle, domain.id));
-  heapCall("resize", (handle, size) => (heap.resize(handle, domain.id, size >>> 0) ? 1 : 0));
+  heapCall("resize", (handle, size) => {
+    const done = heap.resize(handle, domain.id, size >>> 0);
+    if (!done) kernel.trace.event("refuse", domain.id, 0);
+    return done ? 1 : 0;
+  });
   for (const [key, id] of kernel.typeIds)
     calls.set(importKey("type", typeKey(model.types[key]!)), () => {
       probe(0);

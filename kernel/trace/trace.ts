@@ -24,6 +24,7 @@ import {
   EVENTS,
   EVENTS_SHIFT,
   MAX_DOMAINS,
+  MAX_EDGES,
   MAX_SAMPLES,
   SAMPLE_PERIODS_MS,
   SAMPLES,
@@ -69,8 +70,9 @@ export interface TraceKernel {
   nameOf(id: number): string | null;
 }
 
-/** An entry whose time is not looked up yet: how many numbers ago it was. */
-type Raw = Omit<TraceEntry, "sequence"> & { readonly age: number };
+type Entry = Omit<TraceEntry, "sequence" | "ms">;
+/** Where an entry is found: the index of an edge, or MAX_EDGES and the place in a domain's ring of events. */
+const PLACES = 2 * MAX_EDGES;
 
 export class Trace {
   readonly #kernel: TraceKernel;
@@ -163,60 +165,64 @@ export class Trace {
    * @param since only what came after this place in the order
    */
   read(domain: { readonly name: string; readonly id: number }, limit: number, since = -1): TraceEntry[] {
-    const position = this.position;
-    const found = [...this.#calls(domain.name), ...this.#events(domain.id)]
-      .filter((entry) => entry.age < TRACE_HORIZON && position - entry.age > since)
-      .toSorted((a, b) => a.age - b.age)
-      .slice(0, limit);
+    const { position } = this;
     const samples = this.#samples();
     let sample = samples.next();
     let when: number | null = Math.round(this.ms);
-    const entries = found.map(({ age, ...entry }) => {
+    const entries = this.#newest(domain, limit, Math.min(TRACE_HORIZON, position - since)).map((key) => {
+      const age = Math.floor(key / PLACES);
       // The first sample after a call is the nearest that is known of it.
       for (; !sample.done && sample.value.age <= age; sample = samples.next()) when = sample.value.ms;
       if (sample.done === true) when = null;
-      return { sequence: position - age, ...entry, ms: entry.ms ?? when };
+      const place = key % PLACES;
+      const entry = place < MAX_EDGES ? this.#call(place) : this.#event(domain.id, place - MAX_EDGES, age);
+      return { sequence: position - age, ms: when, ...entry };
     });
     return entries.toReversed();
   }
 
-  *#calls(name: string): Iterable<Raw> {
+  /** The `limit` newest entries younger than `horizon`, newest first, each as `age * PLACES + place`. */
+  #newest({ name, id }: { readonly name: string; readonly id: number }, limit: number, horizon: number): number[] {
     const { ledger } = this.#kernel;
-    for (const [index, edge] of this.#kernel.edges().entries()) {
+    const keys: number[] = [];
+    const consider = (sequence: number, place: number): void => {
+      const key = this.#age(sequence) * PLACES + place;
+      if (sequence === 0 || key >= horizon * PLACES) return;
+      if (keys.length >= limit && key >= keys.at(-1)!) return;
+      let at = keys.length;
+      while (at > 0 && keys[at - 1]! > key) at--;
+      keys.splice(at, 0, key);
+      if (keys.length > limit) keys.pop();
+    };
+    const edges = this.#kernel.edges();
+    for (let index = 0; index < edges.length; index++) {
+      const edge = edges[index]!;
       if (edge === null || (edge.caller !== name && edge.callee !== name)) continue;
-      const detail = `${edge.interface}.${edge.method}`;
-      for (let i = 0, at = ringWord(index); i <= EDGE_RING_MASK; i++)
-        if (ledger[at + i] !== 0)
-          yield {
-            age: this.#age(ledger[at + i]!),
-            ms: null,
-            kind: "call",
-            domain: edge.caller,
-            peer: edge.callee,
-            detail,
-          };
+      for (let i = 0, at = ringWord(index); i <= EDGE_RING_MASK; i++) consider(ledger[at + i]!, index);
     }
+    for (let i = 0; i <= EVENT_RING_MASK; i++)
+      consider(ledger[eventWord(id, i) + (EVENT_SEQUENCE >> 2)]!, MAX_EDGES + i);
+    return keys;
   }
 
-  *#events(id: number): Iterable<Raw> {
-    const { ledger } = this.#kernel;
-    for (let i = 0; i <= EVENT_RING_MASK; i++) {
-      const at = eventWord(id, i);
-      const sequence = ledger[at + (EVENT_SEQUENCE >> 2)]!;
-      if (sequence === 0) continue;
-      const age = this.#age(sequence);
-      const kind = EVENT_KINDS[ledger[at + (EVENT_KIND >> 2)]!]!;
-      const value = ledger[at + (EVENT_DETAIL >> 2)]!;
-      const withPeer = WITH_PEER.includes(kind);
-      yield {
-        age,
-        ms: ledger[at + (EVENT_TIME >> 2)]! >>> 0,
-        kind,
-        domain: this.#name(id, age),
-        peer: withPeer ? this.#name(value & ((1 << ID_BITS) - 1), age) : null,
-        detail: withPeer ? (this.#kernel.interfaces[value >>> ID_BITS] ?? "?") : describe(kind, value),
-      };
-    }
+  #call(index: number): Entry {
+    const edge = this.#kernel.edges()[index]!;
+    return { kind: "call", domain: edge.caller, peer: edge.callee, detail: `${edge.interface}.${edge.method}` };
+  }
+
+  #event(id: number, n: number, age: number): Entry & { ms: number } {
+    const { ledger, interfaces } = this.#kernel;
+    const at = eventWord(id, n);
+    const kind = EVENT_KINDS[ledger[at + (EVENT_KIND >> 2)]!]!;
+    const value = ledger[at + (EVENT_DETAIL >> 2)]!;
+    const withPeer = WITH_PEER.includes(kind);
+    return {
+      kind,
+      ms: ledger[at + (EVENT_TIME >> 2)]! >>> 0,
+      domain: this.#name(id, age),
+      peer: withPeer ? this.#name(value & ((1 << ID_BITS) - 1), age) : null,
+      detail: withPeer ? (interfaces[value >>> ID_BITS] ?? "?") : describe(kind, value),
+    };
   }
 
   /** Ids are used again: who came later is not meant. */
