@@ -267,7 +267,8 @@ export class System {
       if (domain?.alive === true) this.kernel.kill(domain, "system stopped");
     }
     // Suspended stacks unwind in turns of the loop.
-    while (this.kernel.domains().some((d) => d.threads > 0)) await new Promise(setImmediate);
+    const unwound = (): boolean => this.kernel.domains().every((d) => d.threads === 0);
+    for (let turn = 0; turn < STOP_TURNS && !unwound(); turn++) await new Promise(setImmediate);
     await this.#watchdog.stop();
   }
 
@@ -319,6 +320,8 @@ function tolerate(domain: Domain, first: () => void): void {
   }
 }
 
+/** Turns of the loop that `stop` waits for suspended stacks. Some dozens unwind the most that there can be. */
+const STOP_TURNS = 10_000;
 /** Node calls at once what is later than this. */
 const LONGEST_TIMER_MS = 0x7fffffff;
 

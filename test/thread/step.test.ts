@@ -3,7 +3,8 @@
  */
 import { afterEach, expect, test } from "vitest";
 import { RpcFault } from "#kernel/interface/model.ts";
-import { Entry, makeWorld, turns, until, type Control, type World, type WorldOptions } from "./world.ts";
+import { assemble, namesOf } from "../support/lab.ts";
+import { Entry, makeWorld, program, turns, until, type Control, type World, type WorldOptions } from "./world.ts";
 
 const STEP = 7000;
 let world: World;
@@ -120,6 +121,21 @@ test("one that loops is ended by its slice", async () => {
   a.call("notify");
   await until(() => world.lab.info("a").state === "dead");
   expect(world.lab.faults).toMatchObject([{ domain: "a", kind: "slice" }]);
+});
+
+test("a replacement's step takes the place of the former one's", async () => {
+  await start();
+  await until(() => steps() === 2);
+  a.call("stepAnswers", 1);
+  a.call("notify");
+  await turns();
+  const { kernel } = world.lab.system;
+  await kernel.replace(kernel.domain("a"), await assemble(program(false, false)(namesOf(kernel.model))));
+  const before = steps();
+  await turns();
+  expect(steps()).toBe(before);
+  await kernel.replace(kernel.domain("a"), await assemble(program(false, true)(namesOf(kernel.model))));
+  await until(() => steps() === before + 1);
 });
 
 test("one that is killed is not called again, and its next life is", async () => {

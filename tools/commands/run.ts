@@ -87,6 +87,7 @@ export async function runSystem(
     images: build.images,
     cacheDir: join(BUILD, "cache", "lowered"),
     onFault: (fault) => console_.showFault(fault),
+    onDeadlock: (ring) => console_.print(`deadlock refused: ${ring}`),
     ...(options.debug === true ? { sourceMapUrl: (map, offsets) => sourceMapUrl(map, offsets, ROOT) } : {}),
   });
   // Without a handler the signals end the process in the middle of whatever a domain does. Ctrl-C may come twice:
