@@ -60,7 +60,8 @@ const CALLS: readonly Seeded[] = [
     find: "this.#kernel.ledger[at + i] = thread.words[i]!;",
     replace: "{}",
     why: "a thread that is woken reads result words of whoever ran last",
-    killers: [ASYNC],
+    killers: [TESTS],
+    only: "keep apart",
   },
   {
     name: "dead-caller-waits-again",

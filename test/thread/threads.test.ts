@@ -423,6 +423,16 @@ describe("activations of one domain keep apart", () => {
     expect(answers).toEqual(["22", "33", "44", "55"]);
   });
 
+  test("their result words, when several are answered before any of them runs", async () => {
+    await start({ domains: { a: "b", b: null } });
+    for (let i = 0; i < 3; i++) a.spawn(Entry.call, Entry.host | (i << 4));
+    await until(() => world.waiting.length === 3);
+    world.waiting.forEach(({ end }, i) => end(11 + i));
+    await until(() => live() === 0);
+    // Each value as b's thread saw it, and as a's did.
+    expect(world.notes.toSorted((x, y) => x - y)).toEqual([11, 11, 12, 12, 13, 13]);
+  });
+
   test("their answers out of one buffer, and answers into one buffer", async () => {
     await start({ domains: { a: "b", b: null } });
     const b = world.control("b");
