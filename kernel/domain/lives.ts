@@ -29,6 +29,7 @@ import {
   DOMAINS,
   FRAME_DOMAIN_MASK,
   FRAMES,
+  MAX_FRAMES,
 } from "../../shared-heap/layout.ts";
 import type { Blame, Domain } from "./domain.ts";
 import { classify, makeReport, type FaultReport } from "./fault.ts";
@@ -401,6 +402,8 @@ export class Lives {
   }
 
   #room(domain: Domain): void {
+    const frames = this.#kernel.ledger[CORE_DEPTH >> 2]!;
+    if (frames >= MAX_FRAMES) throw new KernelError("limit", `no frame is left to restart ${domain.name}`);
     try {
       this.#kernel.probeDeep();
     } catch (error) {
