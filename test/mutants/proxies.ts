@@ -332,6 +332,15 @@ const LIFE: readonly Mutant[] = [
     modes: "any",
   },
   {
+    name: "debugger-time-charged",
+    file: "kernel/domain/slice.ts",
+    find: "=== ALONE && !held",
+    replace: "=== ALONE",
+    why: "a domain is condemned for what a debugger does in its call",
+    killers: ["kernel/domain/slice.test.ts"],
+    modes: "any",
+  },
+  {
     name: "overrun-traps-the-innocent",
     file: "kernel/domain/slice.ts",
     find: "if (running !== null && !running.alive) throw trap;",
