@@ -13,6 +13,9 @@ import {
   BlockMediumWriteResult,
   MediumError,
 } from "idl/block-medium";
+import { Handover, StateReader, StateWriter, handOver } from "os/state";
+
+export { samara_restore, samara_restored, samara_save, samara_save_size } from "os/state";
 
 /** Most blocks that a medium can have: 1 GiB. */
 const MAX_BLOCKS = 262_144;
@@ -28,6 +31,19 @@ class Medium extends BlockMediumServer {
       if (block.isNull) return;
       this.blocks[this.count++] = block;
     }
+  }
+
+  /** For the version that replaces this one: its blocks, which stay where they are. */
+  save(out: StateWriter): void {
+    out.u32(this.count);
+    for (let i: u32 = 0; i < this.count; i++) out.object(this.blocks[i]);
+  }
+
+  /** The former version's blocks used the quota up, so `allocate` found room for none. */
+  restore(input: StateReader): void {
+    while (this.count > 0) this.blocks[--this.count].free();
+    const count = input.u32();
+    while (this.count < count) this.blocks[this.count++] = input.object<BlockRequest>();
   }
 
   private holds(block: u64, at: u32, length: u32): bool {
@@ -56,4 +72,15 @@ class Medium extends BlockMediumServer {
 
 const medium = new Medium();
 medium.allocate();
+
+class State extends Handover {
+  save(out: StateWriter): void {
+    medium.save(out);
+  }
+
+  restore(input: StateReader): void {
+    medium.restore(input);
+  }
+}
+handOver(new State());
 BlockMediumServer.provide(medium);

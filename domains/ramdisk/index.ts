@@ -3,7 +3,7 @@
  *
  * Reading and writing copy between the caller's request and the medium's block, in the heap. Invariants: the driver
  * keeps no contents, so a crash loses the requests that it holds and nothing else; what was submitted and not polled
- * is in `queue`, in order.
+ * is in `queue`, in order, also across a replacement.
  */
 import {
   BlockDeviceCapacityResult,
@@ -22,7 +22,10 @@ import {
 } from "idl/block-device";
 import { BlockMedium, BlockMediumReadResult } from "idl/block-medium";
 import { FaultInjectionServer } from "idl/fault-injection";
+import { Handover, StateReader, StateWriter, handOver } from "os/state";
 import { FaultPoints } from "./faults";
+
+export { samara_restore, samara_restored, samara_save, samara_save_size } from "os/state";
 
 /** Requests in flight. A power of two. */
 const DEPTH: u32 = 128;
@@ -110,6 +113,23 @@ class RamDisk extends BlockDeviceServer {
     return BlockDeviceStatisticsResult.ok(this.reads, this.writes, this.errors);
   }
 
+  /** For the version that replaces this one: the counters, and the requests in flight. */
+  save(out: StateWriter): void {
+    out.u64(this.reads);
+    out.u64(this.writes);
+    out.u64(this.errors);
+    out.u32(this.submitted - this.polled);
+    for (let i = this.polled; i != this.submitted; i++) out.object(this.queue[i & (DEPTH - 1)]);
+  }
+
+  restore(input: StateReader): void {
+    this.reads = input.u64();
+    this.writes = input.u64();
+    this.errors = input.u64();
+    this.submitted = input.u32();
+    for (let i: u32 = 0; i < this.submitted; i++) this.queue[i & (DEPTH - 1)] = input.object<BlockRequest>();
+  }
+
   /** Does what a submitted request says. */
   private execute(request: BlockRequest): BlockRequest {
     const block = request.block;
@@ -151,5 +171,16 @@ class RamDisk extends BlockDeviceServer {
 
 const disk = new RamDisk();
 disk.open();
+
+class State extends Handover {
+  save(out: StateWriter): void {
+    disk.save(out);
+  }
+
+  restore(input: StateReader): void {
+    disk.restore(input);
+  }
+}
+handOver(new State());
 BlockDeviceServer.provide(disk);
 FaultInjectionServer.provide(faults);
