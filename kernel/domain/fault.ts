@@ -81,12 +81,14 @@ export function makeReport(
   { freed, owned, trace }: { freed: Usage } & Pick<FaultReport, "owned" | "trace">,
   host: Pick<Host, "locate">,
 ): FaultReport {
-  const { name, id, incarnation, admitted } = domain;
+  const { name, id, incarnation } = domain;
+  // Not the module: reports outlive domains.
+  const { offsets } = domain.admitted!;
   const { kind, message, error, chain, ownMs } = domain.blame!;
   let frames: TrapFrame[] | null = null;
   const find = (): TrapFrame[] =>
     trapFrames(error?.stack ?? "").map((frame) => {
-      const offset = translateOffset(admitted!.offsets, frame.loweredOffset);
+      const offset = translateOffset(offsets, frame.loweredOffset);
       return { ...frame, offset, source: host.locate?.(name, offset) ?? null };
     });
   return {

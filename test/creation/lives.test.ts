@@ -130,6 +130,23 @@ test("a child that is suspended when its creator dies is unwound first, and its 
   await settled();
 });
 
+test("a share comes back when the last descendant is buried, not before", async () => {
+  world.hook.wait = () => new Promise<number>(() => {});
+  const both = await image({ makes: true, hooks: true });
+  expect(await world.create("sub", both, { ...nested, uses: "domains = domains, hook = hook" })).toBe(null);
+  expect(await world.create("leaf", hooked, { by: "a/sub", uses: "hook = hook" })).toBe(null);
+  const before = world.maker().left().value;
+  const waiting = world.program("a/sub/leaf").wait();
+  await turn();
+  world.maker().kill("sub");
+  expect(world.lab.info("a/sub").state).toBe("dead");
+  expect(world.maker().left().value).toEqual(before);
+  expect((await waiting).fault).toBe("crashed");
+  await settled();
+  expect(world.names()).toEqual(MANIFEST);
+  expect(world.maker().left().value).toEqual(IDLE);
+});
+
 test("two creates at once: one name is given once, and one share too", async () => {
   const both = await Promise.all([world.create("child", leaf), world.create("child", leaf)]);
   // The second of them took the image of the first, or came too late for the name.
@@ -142,12 +159,32 @@ test("two creates at once: one name is given once, and one share too", async () 
   expect(world.maker().left().value).toEqual(IDLE);
 });
 
-test("killed and made again under its name in one go", async () => {
-  for (let i = 0; i < 30; i++) {
-    expect(await world.create("child", leaf)).toBe(null);
+test("killed and made again under its name in one go, and nothing stays of any of them", async () => {
+  const { kernel } = world.lab.system;
+  const trapping = await image({ traps: true });
+  const bystander = world.maker("b");
+  const tables = (): number[] => [
+    [...kernel.holders()].length,
+    kernel.linker.edges().length,
+    [...kernel.domain("a").capabilities!.all()].length,
+    [...kernel.hostDomain.capabilities!.all()].length,
+  ];
+  let before: number[] = [];
+  for (let i = 0; i < 60; i++) {
+    expect(await world.create("child", hooked, { uses: "hook = hook" })).toBe(null);
+    const id = world.lab.info("a/child").id;
+    const number = world.program("a").look("child.program").value;
+    expect(world.program("a").call(number, 1).value).toBe(1);
     expect(world.maker().kill("child").ok).toBe(true);
     expect(world.maker().kill("child").error).toBe("NoSuchDomain");
+    expect(await world.create("child", trapping)).toBe("Died");
+    expect(kernel.instance(id, id)).toBe(null);
+    expect(id).toBe(7);
+    if (i === 0) before = tables();
   }
+  // Only the creator's capability to each, with its seven methods, which is its own to drop.
+  expect(tables().map((n, i) => (n - before[i]!) / 59)).toEqual([0, 7, 1, 0]);
+  expect(bystander.left().value).toEqual(IDLE);
   expect(world.maker().left().value).toEqual(IDLE);
 });
 

@@ -5,7 +5,7 @@
  * only on the options and on the files that are reported back as inputs.
  */
 import { join } from "node:path";
-import type { DomainDescriptor } from "#kernel/manifest/manifest.ts";
+import { DEFAULT_LIMITS, DOMAINS, type DomainDescriptor } from "#kernel/manifest/manifest.ts";
 import { ROOT } from "../lib/paths.ts";
 import { readText } from "../lib/files.ts";
 import { BuildError, frame } from "./errors.ts";
@@ -47,6 +47,15 @@ function entryText(descriptor: DomainDescriptor): string {
   return [...servers, 'export * from "./index";', ""].join("\n");
 }
 
+/**
+ * A domain that may create others takes no more memory than its descriptor says: what its manifest entry has beyond
+ * that is for its children.
+ */
+function memoryOptions({ uses, limits }: DomainDescriptor): string[] {
+  if (!Object.values(uses ?? {}).includes(DOMAINS)) return [];
+  return ["--maximumMemory", String(limits?.memoryPages ?? DEFAULT_LIMITS.memoryPages)];
+}
+
 /** Everything apart from files that decides the result. */
 export function compileOptions(dir: string, descriptor: DomainDescriptor, effort: Effort = "full"): string {
   return JSON.stringify([
@@ -55,6 +64,7 @@ export function compileOptions(dir: string, descriptor: DomainDescriptor, effort
     OPTIMIZE[effort],
     OPTIONS,
     descriptor.runtime ?? "incremental",
+    memoryOptions(descriptor),
     entryText(descriptor),
   ]);
 }
@@ -102,6 +112,7 @@ export async function compileAssemblyScript(
     entry,
     OPTIMIZE[effort],
     ...OPTIONS,
+    ...memoryOptions(descriptor),
     "--runtime",
     descriptor.runtime ?? "incremental",
     "--outFile",
