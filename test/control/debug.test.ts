@@ -38,7 +38,12 @@ describe("segments are translated", () => {
 });
 
 let system: ChildProcess | undefined;
-afterAll(() => void system?.kill("SIGKILL"));
+afterAll(async () => {
+  if (system === undefined || system.exitCode !== null) return;
+  const ended = new Promise((resolve) => system!.on("exit", resolve));
+  system.kill("SIGTERM");
+  await ended;
+});
 
 interface Script {
   readonly scriptId: string;
