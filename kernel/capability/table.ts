@@ -34,6 +34,9 @@ export interface Capability extends Target {
   ended: "revoked" | "dead" | null;
 }
 
+/** Slots at the table's end that nobody can fill from outside: for what its holder asks for, and mints. */
+const OWN_SLOTS = 256;
+
 export class CapabilityTable {
   readonly #table: WebAssembly.Table;
   readonly #byNumber = new Map<number, Capability>();
@@ -63,14 +66,16 @@ export class CapabilityTable {
   /**
    * Installs the proxies of one object. Null when the table has no room left.
    * @param entries the proxies, wrapped so that the table accepts them
+   * @param passed whether another domain passes it: such take no slot that is kept for the holder itself
    */
   add(
     target: Target,
     proxies: readonly Function[],
     entries: readonly Function[],
     counters: readonly number[],
+    passed: boolean,
   ): Capability | null {
-    const slot = this.#findRoom(proxies.length);
+    const slot = this.#findRoom(proxies.length, passed ? CAP_TABLE_SIZE - OWN_SLOTS : CAP_TABLE_SIZE);
     if (slot < 0) return null;
     const capability: Capability = {
       ...target,
@@ -125,9 +130,9 @@ export class CapabilityTable {
     return true;
   }
 
-  #findRoom(count: number): number {
+  #findRoom(count: number, end: number): number {
     let run = 0;
-    for (let slot = 1; slot < CAP_TABLE_SIZE; slot++) {
+    for (let slot = 1; slot < end; slot++) {
       run = this.#taken[slot] === 0 ? run + 1 : 0;
       if (run === count) return slot - count + 1;
     }

@@ -76,20 +76,20 @@ export class EdgeLinker {
     if (callee === null) return RpcFault.dead;
     const known = table.find(target);
     if (known !== null) known.references++;
-    const capability = known ?? this.#add(holder, callee, target);
+    const capability = known ?? this.#add(holder, callee, target, source !== ROOT);
     if (capability === null) return RpcFault.exhausted;
     if (source === ROOT) capability.sources.add(ROOT);
     else derive(source, capability);
     return capability.number;
   }
 
-  #add(holder: Domain, callee: Domain, target: Target): Capability | null {
+  #add(holder: Domain, callee: Domain, target: Target, passed: boolean): Capability | null {
     const interface_ = this.#kernel.model.interfaces[target.interface]!;
     const counters = this.#takeCounters(holder, callee, interface_);
     if (counters === null) return null;
     const proxies = interface_.methods.map((_, i) => this.#compile(holder, callee, target, i, counters[i]!));
     const entries = this.#entries(interface_, proxies);
-    const capability = holder.capabilities!.add(target, proxies, entries, counters);
+    const capability = holder.capabilities!.add(target, proxies, entries, counters, passed);
     const { trace } = this.#kernel;
     if (capability === null) counters.forEach((c) => this.#releaseCounter(c));
     else trace.event("grant", holder.id, trace.peerDetail(target.interface, callee.id));

@@ -49,11 +49,19 @@ describe("capabilities of one domain", () => {
 
   test("passed to one whose table is full: an answer to who passes, and nobody dies", () => {
     expect(good.make(MOST - 1)).toMatchObject({ ok: true });
-    expect(bad.pass(1)).toEqual({ ok: true, value: 0 });
     expect(bad.pass(1)).toEqual({ ok: true, value: RpcFault.exhausted });
     expect(lab.faults).toEqual([]);
     // It could not be passed, and was dropped: no room of the one who tried is lost.
     expect(bad.make(MOST)).toMatchObject({ ok: true });
+  });
+
+  test("nobody fills another's table from outside: what it needs for itself is left", () => {
+    let passed = 0;
+    while (bad.pass(1).value === 0) passed++;
+    expect(passed).toBeGreaterThan(MOST / 2);
+    expect(bad.pass(1)).toEqual({ ok: true, value: RpcFault.exhausted });
+    expect(good.make(Math.floor(250 / THING_METHODS))).toMatchObject({ ok: true });
+    expect(lab.faults).toEqual([]);
   });
 });
 
