@@ -5,6 +5,7 @@ const THREADS = "kernel/thread/threads.ts";
 const SCHEDULER = "kernel/thread/scheduler.ts";
 const ASYNC = "test/proxy/async.test.ts";
 const TESTS = "test/thread/threads.test.ts";
+const APART = "test/thread/activations.test.ts";
 const STRUCTURES = "kernel/thread/structures.test.ts";
 const BUDGET = "test/thread/budget.test.ts";
 
@@ -42,8 +43,7 @@ const CALLS: readonly Seeded[] = [
     find: "if (status === 0) keepTexts(thread, method);",
     replace: "",
     why: "two calls that end together both answer what the second wrote",
-    killers: [TESTS],
-    only: "keep apart",
+    killers: [APART],
   },
   {
     name: "delivered-bytes-not-kept",
@@ -51,8 +51,7 @@ const CALLS: readonly Seeded[] = [
     find: "if (status === 0) keepTexts(waiting, method);",
     replace: "",
     why: "a thread finds the text that was delivered to another",
-    killers: [TESTS],
-    only: "keep apart",
+    killers: [APART],
   },
   {
     name: "words-not-put-back",
@@ -60,8 +59,7 @@ const CALLS: readonly Seeded[] = [
     find: "this.#kernel.ledger[at + i] = thread.words[i]!;",
     replace: "{}",
     why: "a thread that is woken reads result words of whoever ran last",
-    killers: [TESTS],
-    only: "keep apart",
+    killers: [APART],
   },
   {
     name: "dead-caller-waits-again",
