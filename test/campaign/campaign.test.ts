@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { noCounts, OUTCOMES, runCampaign, type CampaignResult, type Counts } from "../../tools/campaign/campaign.ts";
-import { FAULT_KINDS, LIES } from "../../tools/campaign/faults.ts";
+import { FAULT_KINDS, type LIES } from "../../tools/campaign/faults.ts";
 import { campaignTable } from "../../tools/campaign/table.ts";
 
 const FAULTS = Number(process.env["SAMARA_CAMPAIGN_FAULTS"] ?? 300);

@@ -43,7 +43,7 @@ export interface CampaignResult {
 
 const IN_FLIGHT = 16;
 const PLAIN = 16;
-/** Polls that the client makes before it takes a request for lost: a bare driver needs one; shadows restart and retry. */
+/** Polls before the client takes a request for lost: a bare driver needs one; shadows restart it and retry. */
 const PATIENCE: Readonly<Record<SetUp, number>> = { bare: 1000, shadow: 2_000_000, guard: 2_000_000 };
 /** Systems are made anew, so that the modules of mutants, which a kernel keeps, do not fill the memory. */
 const FAULTS_PER_SYSTEM = 300;

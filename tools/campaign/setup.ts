@@ -1,8 +1,8 @@
 /**
  * The set-ups of the campaign: the same driver alone, behind the block shadow, and behind the integrity shadow.
  *
- * Owns a system in which the driver can be spoilt and put right again. Invariant: the medium is never spoilt but through
- * the driver; it is outside the fault model.
+ * Owns a system in which the driver can be spoilt and put right again. Invariant: the medium is never spoilt but
+ * through the driver; it is outside the fault model.
  */
 import { KernelError } from "#kernel/errors.ts";
 import { defineSystem, type SystemManifest } from "#kernel/manifest/manifest.ts";
