@@ -259,6 +259,24 @@ const RECLAIM: readonly Mutant[] = [
     killers: [file("reclaim.test.ts")],
     modes: "any",
   },
+  {
+    name: "charges-not-looked-for",
+    file: file("records.ts"),
+    find: " || words[CHARGED + record] === owner",
+    replace: "",
+    why: "a dead domain's id is used again with charges on it",
+    killers: [file("reclaim.test.ts")],
+    modes: "any",
+  },
+  {
+    name: "step-skips-a-record",
+    file: file("reclaim.ts"),
+    find: "this.scanned = Math.min(end, index + 1);",
+    replace: "this.scanned = index + 1;",
+    why: "H4: between two steps an object is overlooked",
+    killers: [file("reclaim.test.ts")],
+    modes: "any",
+  },
 ];
 
 export const HEAP_MUTANTS: readonly Mutant[] = [...LEDGER, ...CONTAINERS, ...ALLOCATOR, ...RECLAIM];
