@@ -114,6 +114,18 @@ describe("in steps", () => {
     }
   });
 
+  test("a step that finds nothing ends before the next record", () => {
+    for (const budget of [1, 2, 3]) {
+      const { heap, types } = testHeap();
+      const kept = Array.from({ length: 12 }, (_, i) => heap.create(types.packet, i % (budget + 1) < budget ? B : A));
+      const reclaim = heap.beginReclaim(A);
+      while (!reclaim.step(budget));
+      expect([reclaim.objects, ...charges(heap)]).toEqual([12 - heap.live, 0, heap.live, 0]);
+      expect(heap.live).toBe(kept.filter((handle) => heap.ownerOf(handle) === B).length);
+      sound(heap);
+    }
+  });
+
   test("a list of 100,000 is freed a piece at a time", () => {
     const { heap, types } = testHeap(100_002, 16 << 20);
     let head = heap.create(types.node, A);
