@@ -3,7 +3,7 @@
  *
  * Invariant: answers are plain data, complete enough to be printed without a second question.
  */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import type {
   DomainInfo,
   EdgeInfo,
@@ -80,6 +80,7 @@ const MAX_EDGES = 500;
 const MAX_TRACE = 1000;
 const INSPECTED = 20;
 const MAX_PATH = 4096;
+const MAX_MODULE = 64 << 20;
 
 /** The commands, for `ControlServer`. */
 export function handlers(system: Controlled): Map<string, Handler> {
@@ -135,6 +136,9 @@ export function inspectDomain(system: Controlled, name: string): InspectAnswer {
 
 /** @param file path of a module; its source map, if there is one, lies beside it as `file.map` */
 async function replace(system: Controlled, domain: string, file: string): Promise<ReplaceAnswer> {
+  const { size } = await stat(file);
+  // Devices and pipes have no size, and no end.
+  if (size === 0 || size > MAX_MODULE) throw new ControlError(`${file} is no module: it has ${size} bytes`);
   const bytes = await readFile(file);
   const sourceMap = await readFile(`${file}.map`, "utf8").catch(() => undefined);
   const image = { bytes: new Uint8Array(bytes), ...(sourceMap === undefined ? {} : { sourceMap }) };

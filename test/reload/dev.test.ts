@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildSystem, loadSystem } from "#tools/build/index.ts";
 import type { PsAnswer } from "#runtime/control/handlers.ts";
+import { ControlClient } from "#runtime/control/client.ts";
 import { samara, type Conversation } from "../support/process.ts";
 import { Tree } from "../support/tree.ts";
 
@@ -73,8 +74,9 @@ describe("dev", () => {
     const before = await incarnations();
     const text = tree.read(CRASHER);
     const file = join(tree.root, CRASHER);
-    writeFileSync(file, "");
-    writeFileSync(`${file}.tmp`, text.slice(0, 100));
+    // Half a comment, which builds to nothing, however slowly the next steps come.
+    writeFileSync(file, text.slice(0, 30));
+    writeFileSync(`${file}.tmp`, text.slice(0, 30));
     await sleep(5);
     writeFileSync(`${file}.tmp`, text.replace("a division by nought", "a division by 0"));
     renameSync(`${file}.tmp`, file);
@@ -173,6 +175,22 @@ describe("reload", () => {
     expect(code).toBe(1);
     tree.write("interfaces/shell.ts", good);
     tree.write(CRASHER, index);
+  });
+
+  test("the socket's own command: what is no module, or no domain, changes nothing", async () => {
+    const client = await ControlClient.connect(join(tree.root, "build", "run"));
+    const replace = (domain: string, file: string): Promise<unknown> => client.request("replace", { domain, file });
+    const garbage = join(tree.root, "garbage");
+    writeFileSync(garbage, "this is no module");
+    await expect(replace("kv", join(tree.root, "nothing"))).rejects.toThrow("ENOENT");
+    await expect(replace("kv", "/dev/zero")).rejects.toThrow("/dev/zero is no module: it has 0 bytes");
+    await expect(replace("kv", garbage)).rejects.toThrow(/module/);
+    await expect(replace("vk", garbage)).rejects.toThrow('no domain is named "vk"');
+    await expect(client.request("replace", { domain: "kv" })).rejects.toThrow('"file" is missing');
+    // Another domain's module: it does not serve what this one provides.
+    await expect(replace("kv", join(tree.root, "build/domains/crasher.wasm"))).rejects.toThrow(/KeyValue/);
+    client.close();
+    expect((await incarnations()).kv).toBe(1);
   });
 
   test("mistakes are named", async () => {
