@@ -81,6 +81,8 @@ async function take(world: World, root: Node, action: Step): Promise<void> {
       uses: "domains = domains",
       limits: KEYS.map((key) => action.share[key]),
     });
+    // Nobody asks for the child of this image any more.
+    if (made === "busy") world.maker(node.path).begin(0);
     // Without a thread to create in, the maker is busy.
     if (node.share.threads - [...node.children.values()].reduce((sum, c) => sum + c.share.threads, 0) === 0)
       expect(made).toMatch(/busy|LimitExceeded/);
