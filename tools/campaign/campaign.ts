@@ -6,9 +6,10 @@
  * just written and read it; what is counted as silent is wrong contents in an answer that says ok, or a wrong capacity.
  */
 import type { FaultKind } from "./faults.ts";
-import { FAULT_GROUPS, FAULT_KINDS, faultOf, flipBit, numbersOf, orderLie, putMutant, type Fault } from "./faults.ts";
+import { FAULT_GROUPS, FAULT_KINDS, faultOf, flipBit, isModule, numbersOf, orderLie } from "./faults.ts";
+import { putMutant, staticEnd, stubbornLiar, type Fault } from "./faults.ts";
 import { Mutator } from "./mutate.ts";
-import { DRIVER, Rig, SETUPS, type SetUp } from "./setup.ts";
+import { Rig, SETUPS, type SetUp } from "./setup.ts";
 
 /** What became of a fault, from harmless to worst. */
 export const OUTCOMES = ["no effect", "recovered", "detected", "silent"] as const;
@@ -77,6 +78,7 @@ class Runner {
   readonly #setup: SetUp;
   readonly #options: CampaignOptions;
   #mutator: Mutator | null = null;
+  #border = 0;
   #rig: Rig | null = null;
   #done = 0;
 
@@ -88,7 +90,9 @@ class Runner {
   /** One group after the other, so that the driver that lies is put in once and not for each lie. */
   async run(): Promise<void> {
     const build = await Rig.build(this.#setup);
-    this.#mutator = new Mutator(build.images.get("ramdisk")!.bytes);
+    const { bytes } = build.images.get("ramdisk")!;
+    this.#mutator = new Mutator(bytes);
+    this.#border = staticEnd(bytes);
     const { faults, seed, onFault } = this.#options;
     for (const group of FAULT_GROUPS) {
       let left = 0;
@@ -115,15 +119,14 @@ class Runner {
     const { check } = rig;
     const ready = check.repair(1 + this.#options.seed + fault.number);
     if (!ready.ok) throw new Error(`${this.#setup}, before fault ${fault.number}: ${JSON.stringify(ready)}`);
-    const isCode = fault.kind.startsWith("code");
-    // A replacement waits for no request: mutants get theirs afterwards.
-    const mutated = isCode ? await this.#mutate(rig, fault) : "";
+    // A replacement waits for no request: another module gets its requests afterwards.
+    const put = isModule(fault) ? await this.#put(rig, fault) : "";
     const lives = rig.lives;
     const started = value(check.start(IN_FLIGHT));
-    const what = isCode ? mutated : this.#inject(rig, fault);
+    const what = isModule(fault) ? put : this.#inject(rig, fault);
     const met = value(check.finish(PLAIN, PATIENCE[this.#setup]));
     const restarts = rig.lives - lives;
-    if (isCode) await rig.putDriver("honest");
+    if (isModule(fault)) await rig.putDriver(fault.kind.startsWith("code") ? "honest" : "lying");
     else rig.restartDriver();
     const after = value(check.verify());
     const wrong = started.wrong + met.wrong + after.wrong;
@@ -135,14 +138,19 @@ class Runner {
     if (!rig.isWhole || (met.lost > 0 && this.#setup !== "bare")) await this.#stop();
   }
 
-  async #mutate(rig: Rig, fault: Fault): Promise<string> {
+  async #put(rig: Rig, fault: Fault): Promise<string> {
+    if (fault.kind.startsWith("result")) {
+      const { bytes, what } = stubbornLiar(rig.bytes("lying"), fault);
+      if (!(await rig.put({ bytes }))) throw new Error("the lying driver was refused");
+      return what;
+    }
     const { what, refused } = await putMutant(this.#mutator!, fault, (bytes) => rig.put({ bytes }));
     this.refused += refused;
     return what;
   }
 
   #inject(rig: Rig, fault: Fault): string {
-    if (fault.kind === "memory: bit flip") return flipBit(rig.system, DRIVER, fault);
+    if (fault.kind.startsWith("memory")) return flipBit(rig.driverMemory, this.#border, fault);
     return orderLie(rig.orders, fault);
   }
 }

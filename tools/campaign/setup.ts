@@ -20,7 +20,7 @@ export type SetUp = (typeof SETUPS)[number];
 const BLOCKS = 64;
 /** A driver that loops is stopped after that, each time it is tried. */
 const DRIVER_SLICE_MS = 5;
-export const DRIVER = "ramdisk";
+const DRIVER = "ramdisk";
 const LIAR = "lying-disk";
 
 function manifest(setup: SetUp): SystemManifest {
@@ -74,9 +74,21 @@ export class Rig {
     return this.system.domains().every((d) => d.name === DRIVER || d.state === "running");
   }
 
+  get driverMemory(): Uint8Array {
+    return new Uint8Array(this.system.kernel.domain(DRIVER).memory!.buffer);
+  }
+
+  bytes(image: "honest" | "lying"): Uint8Array {
+    return this.#image(image).bytes;
+  }
+
+  #image(image: "honest" | "lying"): DomainImage {
+    return this.#images.get(image === "honest" ? "ramdisk" : LIAR)!;
+  }
+
   /** The driver as it should be, in the place of whatever is there. */
   putDriver(image: "honest" | "lying"): Promise<boolean> {
-    return this.put(this.#images.get(image === "honest" ? "ramdisk" : LIAR)!);
+    return this.put(this.#image(image));
   }
 
   /** Puts a module in the driver's place. @returns false when it was refused, or died in its first code */
