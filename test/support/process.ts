@@ -66,7 +66,12 @@ export class Conversation {
 
   /** Ctrl-C, for the whole group. */
   interrupt(): Promise<number | null> {
-    if (!this.#ended) process.kill(-this.child.pid!, "SIGINT");
+    try {
+      if (!this.#ended) process.kill(-this.child.pid!, "SIGINT");
+    } catch (error) {
+      // It has ended just now, and we have not heard of it yet.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
     return this.#exit;
   }
 
