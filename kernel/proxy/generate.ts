@@ -157,9 +157,17 @@ class ProxyWriter {
   #record(): string[] {
     const edge = EDGES + (this.#e.counter << EDGE_SHIFT);
     if (this.#omits("count")) return [];
-    const count = `++L[${word(edge + EDGE_CALLS)}]`;
-    if (this.#omits("trace")) return [`${count};`];
-    return [`L[${word(edge + EDGE_RING)} + (${count} & ${EDGE_RING_MASK})] = ++L[${word(CORE_SEQUENCE)}];`];
+    const calls = `L[${word(edge + EDGE_CALLS)}]`;
+    const sequence = `L[${word(CORE_SEQUENCE)}]`;
+    // Not `++`: V8 would check for overflow, and throw its code away when a counter wraps.
+    const count = [`const calls = ${calls} + 1 | 0;`, `${calls} = calls;`];
+    if (this.#omits("trace")) return count;
+    return [
+      ...count,
+      `const sequence = ${sequence} + 1 | 0;`,
+      `${sequence} = sequence;`,
+      `L[${word(edge + EDGE_RING)} + (calls & ${EDGE_RING_MASK})] = sequence;`,
+    ];
   }
 
   /** The callee runs on a stack of its own; `conclude` runs when it has ended, whenever that is. */

@@ -355,8 +355,8 @@ const TRACE: readonly Mutant[] = [
   {
     name: "trace-of-all-calls-in-one-slot",
     file: GENERATE,
-    find: "+ (${count} & ${EDGE_RING_MASK})]",
-    replace: "+ (${count} & 0)]",
+    find: "+ (calls & ${EDGE_RING_MASK})]",
+    replace: "+ (calls & 0)]",
     why: "the trace forgets all calls of an edge but the last",
     killers: ["test/control/trace.test.ts"],
     modes: "any",

@@ -4,6 +4,8 @@
  * Whoever runs out, the state is consistent and the blame right: a caller that calls with too little left is the one
  * that dies, its callee never does; a callee that recurses without end dies itself, and its caller goes on.
  */
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { makeLab, type Lab, type Names } from "../support/lab.ts";
 
@@ -131,5 +133,21 @@ describe("the remaining stack, swept", () => {
     expect(lab.faults).toMatchObject([{ domain: "server", kind: "stack", chain: ["host", "client", "server"] }]);
     lab.audit();
     await lab.close();
+  });
+});
+
+describe("the probe", () => {
+  const child = fileURLToPath(new URL("head-room-child.ts", import.meta.url));
+  /** Levels of an interpreted function that fit in what the probe guarantees when this compiler has made it. */
+  const levels = (compiler: string): number => {
+    const flags = [compiler, "--no-opt", "--no-maglev", "--no-sparkplug"];
+    return Number(execFileSync(process.execPath, [...flags, child], { encoding: "utf8" }));
+  };
+
+  test("guarantees the same head room whichever of V8's compilers made it", () => {
+    const [baseline, optimised] = [levels("--liftoff-only"), levels("--no-liftoff")];
+    // A level takes 104 bytes.
+    expect(baseline * 104).toBeGreaterThan(32_000);
+    expect(Math.abs(baseline - optimised)).toBeLessThanOrEqual(3);
   });
 });
