@@ -160,12 +160,11 @@ class ProxyWriter {
     const calls = `L[${word(edge + EDGE_CALLS)}]`;
     const sequence = `L[${word(CORE_SEQUENCE)}]`;
     // Not `++`: V8 would check for overflow, and throw its code away when a counter wraps.
-    const count = [`const calls = ${calls} + 1 | 0;`, `${calls} = calls;`];
+    const count = [`const calls = ${calls} + 1 | 0; ${calls} = calls;`];
     if (this.#omits("trace")) return count;
     return [
       ...count,
-      `const sequence = ${sequence} + 1 | 0;`,
-      `${sequence} = sequence;`,
+      `const sequence = ${sequence} + 1 | 0; ${sequence} = sequence;`,
       `L[${word(edge + EDGE_RING)} + (calls & ${EDGE_RING_MASK})] = sequence;`,
     ];
   }
