@@ -2,7 +2,7 @@
  * The module cache: what is kept between runs is what was admitted, and damage only costs time.
  */
 import { describe, expect, test } from "vitest";
-import { ModuleCache } from "./cache.ts";
+import { MAX_MODULES, ModuleCache } from "./cache.ts";
 import { importKey, type Policy } from "./policy.ts";
 
 /** One function that returns 7, and a memory. */
@@ -41,6 +41,17 @@ describe("ModuleCache", () => {
     const again = await new ModuleCache(store, OPTIONS).get(MODULE, POLICY);
     expect(again.admitted).toEqual(compiled.admitted);
     expect(store.counts).toEqual({ hits: 1, puts: 1 });
+  });
+
+  test("keeps the modules that were asked for last", async () => {
+    const cache = new ModuleCache(null, OPTIONS);
+    const used = await cache.get(MODULE, POLICY);
+    const forgotten = await cache.get(MODULE, { ...POLICY, maxPages: 5 });
+    for (let i = 0; i < MAX_MODULES; i++) {
+      await cache.get(MODULE, { ...POLICY, maxPages: 6 + i });
+      expect(await cache.get(MODULE, POLICY)).toBe(used);
+    }
+    expect(await cache.get(MODULE, { ...POLICY, maxPages: 5 })).not.toBe(forgotten);
   });
 
   test("the key covers the policy and the loader's options", async () => {

@@ -12,6 +12,8 @@ import type { Admitted, LowerOptions, Policy } from "./policy.ts";
 
 /** Bumped whenever admission or lowering changes what it produces. */
 const LOADER_VERSION = 4;
+/** Compiled modules that are kept in memory: a session that replaces domains all day must not keep every version. */
+export const MAX_MODULES = 256;
 
 export interface CompiledModule {
   readonly admitted: Admitted;
@@ -45,7 +47,7 @@ export class ModuleCache {
   async get(bytes: Uint8Array, policy: Policy, keep = true): Promise<CompiledModule> {
     const key = await cacheKey(bytes, policy, this.#options);
     const known = this.#compiled.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.#remember(key, known);
     const stored = (await this.#store?.get(key)) ?? null;
     const found = stored === null ? null : await unpack(stored);
     const admitted = found ?? admit(bytes, policy, this.#options);
@@ -55,7 +57,15 @@ export class ModuleCache {
     const compiled = { admitted, module: await WebAssembly.compile(code) };
     if (!keep) return compiled;
     if (found === null) await this.#store?.put(key, await pack(admitted));
+    return this.#remember(key, compiled);
+  }
+
+  /** The one that was asked for least lately makes room. Domains that run it hold on to it themselves. */
+  #remember(key: string, compiled: CompiledModule): CompiledModule {
+    this.#compiled.delete(key);
     this.#compiled.set(key, compiled);
+    const [oldest] = this.#compiled.keys();
+    if (this.#compiled.size > MAX_MODULES) this.#compiled.delete(oldest!);
     return compiled;
   }
 }
