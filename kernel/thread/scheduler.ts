@@ -151,9 +151,14 @@ export class Scheduler {
 
   stopPolling(poller: Poller): void {
     this.#timers.remove(poller);
-    if (poller.hot) this.#hot.splice(this.#hot.indexOf(poller), 1);
-    poller.hot = false;
+    if (poller.hot) this.#cool(poller);
     this.#rearm();
+  }
+
+  /** Takes a poller out of the round. */
+  #cool(poller: Poller): void {
+    poller.hot = false;
+    this.#hot.splice(this.#hot.indexOf(poller), 1);
   }
 
   keepWords(thread: Thread): void {
@@ -290,8 +295,8 @@ export class Scheduler {
         poller.idleMs = 0;
         this.#turn++;
       } else if (poller.hot) {
-        poller.hot = false;
-        this.#hot.splice(this.#turn, 1);
+        // Its place may be another now: who died in its step has left the round.
+        this.#cool(poller);
         if (did === 0 && poller.domain.alive) this.#timers.add(poller.rest(host.now()));
       }
       if (this.#ready.size > 0 || host.now() - this.#windowStart >= WINDOW_MS) return;

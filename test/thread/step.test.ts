@@ -154,3 +154,26 @@ test("one that is killed is not called again, and its next life is", async () =>
   await turns();
   expect(steps()).toBe(before + 1);
 });
+
+test("one that ends another in its step takes nobody out of the round but that one", async () => {
+  await start({ domains: { a: null, b: null, c: null }, step: ["a", "b", "c"] });
+  await until(() => steps() === 3);
+  const { notes, lab } = world;
+  const push = notes.push.bind(notes);
+  const who: string[] = [];
+  notes.push = (...items: number[]): number => {
+    who.push(lab.system.kernel.chain()[1]!);
+    if (who.at(-1) === "b") lab.system.kill("a");
+    return push(...items);
+  };
+  for (const name of ["a", "c"]) world.control(name).call("stepAnswers", 1);
+  for (const name of ["a", "b", "c"]) world.control(name).call("notify");
+  await until(() => lab.info("a").state === "dead");
+  await turns();
+  who.length = 0;
+  await turns();
+  // The third goes on, and the second sleeps until it is notified.
+  expect(new Set(who)).toEqual(new Set(["c"]));
+  world.control("b").call("notify");
+  await until(() => who.includes("b"));
+});
