@@ -171,7 +171,9 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       ended: (domain) => this.creation.ended(domain),
       buried: (domain, { kind }) => {
         this.creation.buried(domain);
-        return this.#supervisor.buried(domain, kind);
+        const named = this.#registry.find(domain.name) === domain;
+        if (!named) this.linker.dropAll(domain);
+        return named && this.#supervisor.buried(domain, kind);
       },
     });
   }
@@ -231,7 +233,11 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     domain.admitted = admitted;
     domain.module = module;
     instantiate(this, domain, module, this.#tickEntry);
-    if (former !== null) this.#supervisor.forget(former);
+    if (former !== null) {
+      this.#supervisor.forget(former);
+      former.restartAsked = false;
+      if (former.state === "dead") this.linker.dropAll(former);
+    }
     for (const word of [DOMAIN_FAULTS, DOMAIN_CPU])
       this.ledger[recordWord(domain, word)] = former === null ? 0 : this.ledger[recordWord(former, word)]!;
     this.trace.adopt(domain.id);

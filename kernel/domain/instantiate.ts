@@ -70,6 +70,29 @@ export function instantiate(kernel: InstanceKernel, domain: Domain, module: WebA
   domain.capabilities = new CapabilityTable(instance.exports[EXPORT_CAPS] as WebAssembly.Table, tick);
 }
 
+/** What belongs to one instance of a domain. */
+export type InstanceFields = Pick<Domain, "admitted" | "module" | "memory" | "exports" | "capabilities">;
+
+export function instanceOf({ admitted, module, memory, exports, capabilities }: Domain): InstanceFields {
+  return { admitted, module, memory, exports, capabilities };
+}
+
+/** Zeroes the next bytes of a dead domain's memory. @returns whether all is zero */
+export function wipe(domain: Domain, bytes: number): boolean {
+  if (domain.memory === null) return true;
+  const memory = new Uint8Array(domain.memory.buffer);
+  const end = Math.min(domain.wiped + bytes, memory.length);
+  memory.fill(0, domain.wiped, end);
+  domain.wiped = end;
+  return end === memory.length;
+}
+
+/** Puts a resettable instance back to its first state. */
+export function reset(domain: Domain): void {
+  wipe(domain, Infinity);
+  (domain.exports![EXPORT_RESET] as () => void)();
+}
+
 /** @throws KernelError (link) when the module does not serve what its descriptor says, naming export and reason */
 export function checkExports(model: Model, entry: ResolvedDomain, admitted: Admitted): void {
   for (const { interface: name } of entry.provides) {

@@ -17,8 +17,6 @@ import type { CompiledModule } from "../wasm/cache.ts";
 import type { Threads } from "../thread/threads.ts";
 import { FAULT_KINDS } from "./fault.ts";
 import type { Trace } from "../trace/trace.ts";
-import { EXPORT_RESET } from "../wasm/intrinsics.ts";
-import type { Admitted } from "../wasm/policy.ts";
 import type { ExchangeHeap, Reclaim } from "../../shared-heap/heap.ts";
 import {
   CORE_DEPTH,
@@ -33,6 +31,7 @@ import {
 } from "../../shared-heap/layout.ts";
 import type { Blame, Domain } from "./domain.ts";
 import { classify, makeReport, type FaultReport } from "./fault.ts";
+import { instanceOf, reset, wipe, type InstanceFields } from "./instantiate.ts";
 
 /** Bytes that a domain may hand over; the rest of its state lies in the exchange heap, and stays there. */
 const MAX_STATE = 64 << 20;
@@ -41,7 +40,6 @@ const MAX_STATE = 64 << 20;
 const RECLAIM_STEP = 100_000;
 const WIPE_STEP = 4 << 20;
 
-type InstanceFields = Pick<Domain, "admitted" | "module" | "memory" | "exports" | "capabilities">;
 /** Entries of the trace that a report keeps. */
 const POST_MORTEM = 16;
 
@@ -71,7 +69,10 @@ export class Lives {
   readonly #kernel: LifeKernel;
   #pending: Domain[] = [];
   readonly #reports: FaultReport[] = [];
+  /** The dead are being buried, or shall not be before what is under way is over. */
   #settling = false;
+  /** Who has begun a life since `settle` began. */
+  readonly #revived = new Set<Domain>();
 
   constructor(kernel: LifeKernel) {
     this.#kernel = kernel;
@@ -87,6 +88,7 @@ export class Lives {
     domain.incarnation++;
     domain.bornMs = this.#kernel.trace.ms;
     domain.blame = null;
+    domain.restartAsked = false;
     ledger[recordWord(domain, DOMAIN_ALIVE)] = domain.generation;
     this.#kernel.trace.event(domain.incarnation === 1 ? "load" : "restart", domain.id, domain.incarnation);
   }
@@ -94,16 +96,20 @@ export class Lives {
   /** First code of a domain: locates its argument stack and runs `_init`. @throws KernelError (start) */
   init(domain: Domain): void {
     this.#kernel.trace.event("init", domain.id, domain.incarnation);
-    this.#locateArguments(domain);
-    this.#runExport(domain, "_init");
+    this.#asOne(() => {
+      this.#locateArguments(domain);
+      this.#runExport(domain, "_init");
+    });
   }
 
   /** Runs `main`, if exported; every domain that it may call should have run `init`. @throws KernelError (start) */
   start(domain: Domain): void {
-    domain.state = "running";
     this.#kernel.trace.event("start", domain.id, domain.incarnation);
-    this.#runExport(domain, "main");
-    this.#kernel.threads.adopt(domain);
+    this.#asOne(() => {
+      if (domain.alive) domain.state = "running";
+      this.#runExport(domain, "main");
+      this.#kernel.threads.adopt(domain);
+    });
   }
 
   /**
@@ -146,6 +152,10 @@ export class Lives {
    *   former one runs again from its first state
    */
   replace(domain: Domain, next: CompiledModule): boolean {
+    return this.#asOne(() => this.#replace(domain, next));
+  }
+
+  #replace(domain: Domain, next: CompiledModule): boolean {
     const former = instanceOf(domain);
     Object.assign(domain, { admitted: next.admitted, module: next.module });
     try {
@@ -156,7 +166,8 @@ export class Lives {
     }
     const fresh = instanceOf(domain);
     Object.assign(domain, former);
-    const state = takesOver(next.admitted) ? this.#save(domain) : null;
+    const takesOver = ["samara_restore", "samara_restored"].every((name) => next.admitted.exports.has(name));
+    const state = takesOver ? this.#save(domain) : null;
     if (!domain.alive && !this.#bury(domain)) throw new KernelError("start", `${domain.name} is on a stack`);
     this.#retire(domain, state !== null);
     Object.assign(domain, fresh);
@@ -190,9 +201,11 @@ export class Lives {
 
   #begin(domain: Domain, state: Uint8Array | null): void {
     this.bear(domain);
-    this.init(domain);
-    if (state !== null) this.#restore(domain, state);
-    this.start(domain);
+    this.#asOne(() => {
+      this.init(domain);
+      if (state !== null) this.#restore(domain, state);
+      this.start(domain);
+    });
   }
 
   #rollBack(domain: Domain, former: InstanceFields, error: unknown): never {
@@ -259,6 +272,7 @@ export class Lives {
       if (this.#pending.length > 0) ledger[CORE_PENDING >> 2] = 1;
     } finally {
       this.#settling = false;
+      this.#revived.clear();
     }
     for (let report = this.#reports.shift(); report !== undefined; report = this.#reports.shift())
       this.#kernel.host.onFault(report);
@@ -300,7 +314,12 @@ export class Lives {
     if (reclaim === null) return;
     if (reclaim.step(RECLAIM_STEP)) this.#finish(domain, reclaim);
     else this.#later(() => this.#freeStep(domain));
-    if (domain.reclaim === null && domain.restartAsked) this.reviveAgain(domain);
+    if (domain.reclaim === null && domain.restartAsked) {
+      // Who dies in his first code again and again lets the host have control between two lives.
+      if (this.#revived.has(domain)) this.#later(() => this.reviveAgain(domain));
+      else this.reviveAgain(domain);
+      this.#revived.add(domain);
+    }
     this.settle();
   }
 
@@ -377,10 +396,21 @@ export class Lives {
 
   #runExport(domain: Domain, name: string): void {
     const f = domain.function(name, { params: [], results: [] });
-    const { incarnation } = domain;
-    if (f !== null) this.run(domain, f);
-    if (domain.alive && domain.incarnation === incarnation) return;
-    throw new KernelError("start", `${domain.name} died in ${name}: ${domain.blame?.message ?? "and was restarted"}`);
+    if (f !== null && domain.alive) this.run(domain, f);
+    if (domain.alive) return;
+    throw new KernelError("start", `${domain.name} died in ${name}: ${domain.blame?.message ?? "killed"}`);
+  }
+
+  /** Several entries of a domain in a row: if it dies in one, it is buried, and may live again, after the last. */
+  #asOne<T>(enter: () => T): T {
+    const before = this.#settling;
+    this.#settling = true;
+    try {
+      return enter();
+    } finally {
+      this.#settling = before;
+      this.settle();
+    }
   }
 
   /** Asks the domain where proxies may put text and bytes; a lie is its own fault. */
@@ -411,32 +441,6 @@ export class Lives {
       throw new KernelError("limit", `no room is left on the stack to restart ${domain.name}`);
     }
   }
-}
-
-/** What belongs to one instance of a domain. */
-function instanceOf({ admitted, module, memory, exports, capabilities }: Domain): InstanceFields {
-  return { admitted, module, memory, exports, capabilities };
-}
-
-/** Whether a version can take state over. */
-function takesOver(next: Admitted): boolean {
-  return next.exports.has("samara_restore") && next.exports.has("samara_restored");
-}
-
-/** Zeroes the next bytes of a dead domain's memory. @returns whether all is zero */
-function wipe(domain: Domain, bytes: number): boolean {
-  if (domain.memory === null) return true;
-  const memory = new Uint8Array(domain.memory.buffer);
-  const end = Math.min(domain.wiped + bytes, memory.length);
-  memory.fill(0, domain.wiped, end);
-  domain.wiped = end;
-  return end === memory.length;
-}
-
-/** Puts a resettable instance back to its first state. */
-function reset(domain: Domain): void {
-  wipe(domain, Infinity);
-  (domain.exports![EXPORT_RESET] as () => void)();
 }
 
 export function recordWord(domain: Domain, offset: number): number {

@@ -160,7 +160,9 @@ export class System {
       domains.push(await this.kernel.load(entry, image.bytes));
     }
     await this.#watchdog.ready;
-    for (const domain of domains) tolerate(domain, () => this.kernel.init(domain));
+    // The first code of another one may have ended or restarted it already.
+    for (const domain of domains)
+      if (domain.state === "loaded" && domain.incarnation === 1) tolerate(domain, () => this.kernel.init(domain));
     for (const domain of domains) if (domain.state === "loaded") tolerate(domain, () => this.kernel.start(domain));
   }
 
