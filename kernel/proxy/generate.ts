@@ -77,9 +77,11 @@ export const PROXY_SCOPE = [
   "copyOut", // (to, from, length): callee's memory → caller's
   "checkOut", // (pointer, capacity): traps beyond the caller's memory
   "passIn", // (capability, interface name) → the callee's capability, a fault code, or -1: not the caller's
+  "dropIn", // (capability): takes back what passIn has just given
   "refused", // () → a fault code when the callee can have no thread more, else 0 (async methods)
   "launch", // (depth, arguments, restore, conclude) → promise of the status, or a fault code (async methods)
   "passOut", // (capability, interface name) → the caller's capability, a fault code, or -1: not the callee's
+  "dropOut", // (capability): takes back what passOut has just given
 ] as const;
 
 const word = (byteOffset: number): number => byteOffset >> 2;
@@ -95,6 +97,9 @@ const DEPTH = word(CORE_DEPTH);
 const record = (handle: string): string => `(${handle} >>> ${GENERATION_BITS}) << ${OBJECT_SHIFT - 2}`;
 const bumped = (handle: string): string => `${handle} & ${~GENERATION_MASK} | ${handle} + 1 & ${GENERATION_MASK}`;
 
+const NO_CAPABILITY = 'badResult("not a capability of its own")';
+type Phases = Record<"checks" | "copies" | "grants" | "moves", string[]>;
+
 /** Source of the function for one method: `(function name(flat parameters) { … })`. */
 export function generateProxy(edge: EdgeConstants): string {
   return new ProxyWriter(edge).write();
@@ -107,8 +112,10 @@ class ProxyWriter {
   readonly #pass: string[] = [];
   /** Conditions on the arguments; none has an effect. */
   readonly #checks: string[] = [];
-  /** Copies to the argument stack and capabilities: they can fail, but leave nothing that anyone can see. */
+  /** Copies to the argument stack: they can fail, but leave nothing that anyone can see. */
   readonly #copies: string[] = [];
+  /** Passes capabilities; one that cannot be passed takes those before it back. */
+  readonly #grants: string[] = [];
   /** Plain stores that cannot fail: from here on the arguments are the callee's. */
   readonly #moves: string[] = [];
   /** Plain stores that undo what ends with the call; in the catch block too. */
@@ -138,6 +145,7 @@ class ProxyWriter {
       `const depth = L[${DEPTH}];`,
       `if (depth >= ${MAX_FRAMES}) return ${RpcFault.exhausted};`,
       ...this.#copies,
+      ...this.#grants,
       ...this.#moves,
       ...this.#record(),
       ...unless("epoch", `L[${word(FRAMES)} + depth] = ${callee.id};`),
@@ -326,11 +334,8 @@ class ProxyWriter {
   #capability(name: string, i: number): void {
     this.#params.push(`a${i}`);
     this.#pass.push(`c${i}`);
-    this.#copies.push(
-      `const c${i} = passIn(a${i}, ${JSON.stringify(name)});`,
-      `if (c${i} === -1) badArgument(${i}, "not a capability to a ${name} of the caller's");`,
-      `if (c${i} < ${FIRST_HANDLE}) return c${i};`,
-    );
+    const refused = `badArgument(${i}, "not a capability to a ${name} of the caller's")`;
+    passOn(this.#grants, "In", `c${i}`, `a${i}, ${JSON.stringify(name)}`, refused);
   }
 
   // ── results ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -350,12 +355,12 @@ class ProxyWriter {
         ...this.#direct(result.type).map((line) => `  ${line}`),
         "}",
       ];
-    const phases = { checks: [] as string[], copies: [] as string[], moves: [] as string[] };
+    const phases: Phases = { checks: [], copies: [], grants: [], moves: [] };
     const values =
       result.kind === "void" ? [] : result.kind === "value" ? [result.type] : result.fields.map((f) => f.type);
     const words = resultWords(values);
     values.forEach((type, i) => this.#value(type, i, words[i]!, phases));
-    const lines = [...phases.checks, ...phases.copies, ...phases.moves];
+    const lines = [...phases.checks, ...phases.copies, ...phases.grants, ...phases.moves];
     return [
       `if (result !== 0) { if (result >>> 0 > ${errors}) ${lied} }`,
       ...(lines.length === 0 ? [] : ["else {", ...lines.map((line) => `  ${line}`), "}"]),
@@ -364,10 +369,7 @@ class ProxyWriter {
 
   #direct(type: ValueType): string[] {
     if (type.kind === "interface")
-      return [
-        `result = passOut(result, ${JSON.stringify(type.name)});`,
-        'if (result === -1) return badResult("not a capability of its own");',
-      ];
+      return [`result = passOut(result, ${JSON.stringify(type.name)});`, `if (result === -1) return ${NO_CAPABILITY};`];
     if (type.kind !== "rref") throw new Error(`${this.#e.method.name}: not a direct result`);
     return [
       ...this.#ownedByCallee("result", "er", type.type),
@@ -389,7 +391,7 @@ class ProxyWriter {
     ];
   }
 
-  #value(type: ValueType, i: number, at: number, out: { checks: string[]; copies: string[]; moves: string[] }): void {
+  #value(type: ValueType, i: number, at: number, out: Phases): void {
     const from = returnWord(this.#e.callee.id) + at;
     const to = returnWord(this.#e.caller.id) + at;
     switch (type.kind) {
@@ -405,11 +407,7 @@ class ProxyWriter {
         );
         return;
       case "interface":
-        out.copies.push(
-          `const r${i} = passOut(L[${from}], ${JSON.stringify(type.name)});`,
-          `if (r${i} === -1) return badResult("not a capability of its own");`,
-          `if (r${i} < ${FIRST_HANDLE}) return r${i};`,
-        );
+        passOn(out.grants, "Out", `r${i}`, `L[${from}], ${JSON.stringify(type.name)}`, NO_CAPABILITY);
         out.moves.push(`L[${to}] = r${i};`);
         return;
       case "str":
@@ -436,6 +434,13 @@ class ProxyWriter {
         for (let k = 0; k < returnWords(type); k++) out.moves.push(`L[${to + k}] = L[${from + k}];`);
     }
   }
+}
+
+/** Passes one capability more; when it cannot be passed, those before it are taken back. */
+function passOn(grants: string[], way: "In" | "Out", as: string, what: string, refused: string): void {
+  const takeBack = grants.map((line) => `drop${way}(${/\w+(?= =)/.exec(line)![0]});`).join(" ");
+  const fails = `if (${as} < ${FIRST_HANDLE}) { ${takeBack} return ${as} === -1 ? ${refused} : ${as}; }`;
+  grants.push(`const ${as} = pass${way}(${what}); ${fails}`);
 }
 
 /** First DOMAIN_RETURN word of each result value: in order, an f64 at an even word. */

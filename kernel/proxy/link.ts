@@ -140,7 +140,10 @@ export class EdgeLinker {
       const callee = this.#kernel.instance(capability.domain, capability.generation);
       const granted = holder.entry.uses.some(
         (use) =>
-          use.interface === name && use.self === self && this.#kernel.provider(use.provider, use.generation) === callee,
+          use.interface === name &&
+          use.self === self &&
+          !holder.revoked.has(use.name) &&
+          this.#kernel.provider(use.provider, use.generation) === callee,
       );
       if (granted && capability.ended === null) {
         capability.references = 0;
@@ -293,7 +296,9 @@ export class EdgeLinker {
       launch,
       ...copier,
       passIn: (number: number, name: string) => this.pass(holder, callee, number, name),
+      dropIn: (number: number) => this.drop(callee, callee.capabilities!.get(number)!),
       passOut: (number: number, name: string) => this.pass(callee, holder, number, name),
+      dropOut: (number: number) => this.drop(holder, holder.capabilities!.get(number)!),
     };
     const source = `${this.source(holder, callee, target, index, counter)}#${serial++}`;
     return new Function(...PROXY_SCOPE, `return ${source}`)(...PROXY_SCOPE.map((n) => scope[n])) as Function;

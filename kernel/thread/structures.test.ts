@@ -125,3 +125,11 @@ test("exit codes of the last threads are kept, of older ones not; events are lim
   expect(threads.exitCode(3)).toBeUndefined();
   expect(threads.newEvent()).toBeGreaterThan(65_536);
 });
+
+test("ids that come around after 2^31 pass by those that are in use", () => {
+  const threads = new DomainThreads(4, 0x7fffffff - 1);
+  expect([threads.newEvent(), threads.newEvent()]).toEqual([0x7fffffff, 1]);
+  const around = new DomainThreads(4, 0x7fffffff);
+  around.live.set(1, thread());
+  expect([around.newEvent(), around.nextId()]).toEqual([2, 3]);
+});

@@ -2,8 +2,8 @@
  * Threads: what runs on a stack of its own and may be suspended, and what each domain has of them.
  *
  * A thread is an async method call in progress, or one that a domain spawned. Invariants: a thread is in at most one
- * list (a ready queue, the waiters of an event, the joiners of a thread); ids are never given twice in one domain's
- * lives, so a stale one finds nothing.
+ * list (a ready queue, the waiters of an event, the joiners of a thread); an id is given again in one domain's
+ * lives only after 2^31 others, so a stale one finds nothing, and never while it is in use.
  */
 import type { Domain } from "../domain/domain.ts";
 import { RETURN_WORDS } from "../../shared-heap/layout.ts";
@@ -58,7 +58,6 @@ export type ThreadState = "new" | "ready" | "switching" | "running" | "waiting" 
 
 export class Thread implements Timed {
   readonly domain: Domain;
-  readonly incarnation: number;
   readonly id: number;
   /** As people read it: `kv/thread 3`, `disk.read`. */
   readonly label: string;
@@ -93,7 +92,6 @@ export class Thread implements Timed {
 
   constructor(domain: Domain, label: string | null, priority: number, entry = 0, argument = 0) {
     this.domain = domain;
-    this.incarnation = domain.incarnation;
     this.id = domain.threads.nextId();
     this.label = label ?? `${domain.name}/thread ${this.id}`;
     this.priority = priority;
@@ -110,6 +108,7 @@ export class Thread implements Timed {
   }
 }
 
+const MAX_ID = 0x7fffffff;
 /** The most that a domain can have of them. */
 const MAX_EVENTS = 65_536;
 
@@ -128,14 +127,19 @@ export class DomainThreads {
   readonly #events = new Map<number, Event>();
   /** Exit codes of the last `limit` threads that ended, oldest first. */
   readonly #ended = new Map<number, number>();
-  #serial = 0;
+  #serial: number;
 
-  constructor(limit: number) {
+  /** @param serial the last id that was given */
+  constructor(limit: number, serial = 0) {
     this.limit = limit;
+    this.#serial = serial;
   }
 
+  /** Numbers come around one day: one that is in use is not given again, else its thread would be lost. */
   nextId(): number {
-    return (this.#serial = (this.#serial + 1) & 0x7fffffff || 1);
+    do this.#serial = (this.#serial + 1) & MAX_ID || 1;
+    while (this.live.has(this.#serial) || this.#events.has(this.#serial));
+    return this.#serial;
   }
 
   get full(): boolean {

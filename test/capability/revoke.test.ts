@@ -281,3 +281,14 @@ test("the host's own client notices, and a number that was never one ends who re
   expect(holders.a.takeBack(4711).fault).toBe("crashed");
   expect(lab.faults.map((f) => f.message)).toEqual(["cap.revoke: 4711 is no capability of its own"]);
 });
+
+test("a grant that was taken back does not come back with the next life, by whatever way the domain has the object", async () => {
+  await boot();
+  const { kernel } = lab.system;
+  kernel.revoke(kernel.domain("b"), "res");
+  const b = give("a", holders.a.granted().value, "b");
+  expect(call("b", b)).toBe(7);
+  lab.system.restart("b");
+  expect(kernel.domain("b").capabilities!.get(b)).toBeNull();
+  expect(call("b", holders.b.granted().value)).toBe(REVOKED);
+});

@@ -91,6 +91,15 @@ const LOOP: readonly Seeded[] = [
     killers: [STRUCTURES],
   },
   {
+    name: "poller-leaves-by-its-former-place",
+    file: SCHEDULER,
+    find: "this.#hot.splice(this.#hot.indexOf(poller), 1);",
+    replace: "this.#hot.splice(this.#turn, 1);",
+    why: "a step that ends another domain's poller takes a third one out of the round for ever",
+    killers: ["test/thread/step.test.ts"],
+    only: "takes nobody out",
+  },
+  {
     name: "ring-with-a-time-out",
     file: "kernel/thread/deadlock.ts",
     find: 't.state !== "waiting" || t.deadline !== Infinity ||',
