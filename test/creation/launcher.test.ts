@@ -42,7 +42,7 @@ beforeEach(async () => {
     consoleService((line) => said.push(line)),
   );
   await system.start();
-  const { bytes } = await buildDomain("test/domains/greeter", await buildInterfaces());
+  const { bytes } = await buildDomain("test/domains/welcomer", await buildInterfaces());
   store("greeter", bytes);
   store("garbage", bytes.slice(0, 5000));
 }, 120_000);

@@ -40,13 +40,14 @@ describe("mistakes get one message and exit code 2", () => {
     [["help", "rnu"], 'samara: unknown command "rnu" (did you mean "run"?)'],
     [["build", "--all"], "samara: build: unknown option --all"],
     [["proxy", "client", "kv", "--sytem", "x"], 'samara: proxy: unknown option --sytem (did you mean "--system"?)'],
-    [["proxy", "client"], "samara: proxy: an argument is missing"],
+    [["proxy", "client"], "samara: proxy: an argument is missing; write: proxy CALLER CALLEE [METHOD]"],
     [["proxy", "client", "kv", "get", "more"], 'samara: proxy: unexpected argument "more"'],
     [["proxy", "client", "shell"], "samara: proxy: client uses nothing of shell; it uses kv, host"],
     [["proxy", "clint", "kv"], 'samara: proxy: default has no domain "clint" (did you mean "client"?)'],
     [["idl", "KeyValu"], 'samara: idl: there is no interface "KeyValu" (did you mean "KeyValue"?)'],
     [["new", "domain", "Bad_Name"], 'samara: new: "Bad_Name" is no name'],
     [["new", "domain", "kv"], "samara: new: there is already a domains/kv"],
+    [["new", "domain", "threads"], "samara: new: there is already a test/domains/threads"],
     [["new", "service", "x"], 'samara: new: "service" cannot be made'],
   ])("%j", async (args, message) => {
     const { code, out, err } = await samara(args);

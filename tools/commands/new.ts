@@ -1,5 +1,7 @@
 /**
- * new domain NAME: makes domains/NAME from domains/_template, a domain that builds and answers.
+ * new domain NAME: makes domains/NAME, which builds and answers.
+ *
+ * It is a copy of domains/_template.
  *
  *   npm run samara -- new domain greeter
  *
@@ -7,6 +9,7 @@
  */
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ALL_ROOTS } from "../build/all.ts";
 import { buildInterfaces } from "../build/interfaces.ts";
 import { buildDomain, findDomains } from "../build/domain.ts";
 import { UsageError } from "../lib/command.ts";
@@ -26,7 +29,7 @@ export async function newDomain(name: string, root = "domains"): Promise<string>
   if (!NAME.test(name)) throw new UsageError(`new: "${name}" is no name: write lower-case letters, digits and "-"`);
   if (["host", "kernel"].includes(name)) throw new UsageError(`new: the name "${name}" is reserved`);
   const dir = `${root}/${name}`;
-  const taken = existsSync(join(ROOT, dir)) ? dir : findDomains().get(name);
+  const taken = existsSync(join(ROOT, dir)) ? dir : findDomains(ALL_ROOTS).get(name);
   if (taken !== undefined) throw new UsageError(`new: there is already a ${taken}`);
   cpSync(join(ROOT, "domains", "_template"), join(ROOT, dir), { recursive: true, errorOnExist: true, force: false });
   for (const file of listFiles(join(ROOT, dir), () => true)) {

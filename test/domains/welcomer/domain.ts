@@ -1,5 +1,5 @@
 /**
- * Descriptor of the greeter: a program for others to start.
+ * Descriptor of the welcomer: a program for others to start.
  */
 import { defineDomain } from "#kernel/manifest/manifest.ts";
 
