@@ -5,7 +5,7 @@
  * `exit` end the loop; whatever a domain does, the prompt comes back. No input makes memory grow,
  * however long its lines.
  */
-import { createInterface } from "node:readline";
+import { clearScreenDown, createInterface, cursorTo, moveCursor, type Interface } from "node:readline";
 import { Transform, type Readable, type Writable } from "node:stream";
 import type { FaultReport } from "../node/system.ts";
 import { formatFaultLong } from "./format.ts";
@@ -30,6 +30,8 @@ const SHELL = "shell";
 export class Console {
   readonly #options: ConsoleOptions;
   readonly #terminal: boolean;
+  /** While somebody may be typing: what comes out meanwhile goes above the line that they type. */
+  #typing: Interface | null = null;
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
@@ -38,7 +40,14 @@ export class Console {
 
   /** A line of a domain's, or of the system's. */
   print(line: string): void {
-    this.#options.output.write(`${line}\n`);
+    const { output, prompt } = this.#options;
+    const typing = this.#terminal ? this.#typing : null;
+    if (typing === null) return void output.write(`${line}\n`);
+    moveCursor(output, 0, -typing.getCursorPos().rows);
+    cursorTo(output, 0);
+    clearScreenDown(output);
+    output.write(`${line}\n${prompt}${typing.line}`);
+    moveCursor(output, typing.cursor - typing.line.length, 0);
   }
 
   showFault(fault: FaultReport): void {
@@ -53,16 +62,24 @@ export class Console {
     lines.on("SIGINT", () => lines.close());
     // Input that ends early leaves lines that are still to be executed, and nobody to prompt.
     let closed = false;
-    lines.on("close", () => (closed = true));
-    lines.prompt();
+    lines.on("close", () => {
+      closed = true;
+      this.#typing = null;
+    });
+    const ask = (): void => {
+      this.#typing = lines;
+      lines.prompt();
+    };
+    ask();
     for await (const line of lines) {
+      this.#typing = null;
       const command = line.trim();
       if (command === "exit" || command === "quit") break;
       if (command !== "") this.#execute(command);
-      if (!closed) lines.prompt();
+      if (!closed) ask();
     }
     lines.close();
-    if (this.#terminal) output.write("\n");
+    output.write("\n");
   }
 
   #execute(command: string): void {

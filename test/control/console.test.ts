@@ -45,3 +45,30 @@ test("the console says that a line is too long before its end comes, and goes on
   expect(executed).toEqual(["ps"]);
   expect(out).toContain("did ps");
 });
+
+test("on a terminal, what comes out while somebody types goes above that line", async () => {
+  let out = "";
+  const output = Object.assign(
+    new Writable({ write: (chunk: Buffer, _, done) => ((out += chunk.toString()), done()) }),
+    {
+      isTTY: true,
+      columns: 80,
+    },
+  );
+  const input = Object.assign(new Readable({ read() {} }), { isTTY: true, setRawMode: () => input });
+  const terminal = new Console({ input, output, prompt: "> ", program: () => null });
+  terminal.print("before");
+  expect(out).toBe("before\n");
+  const running = terminal.run();
+  input.push("half a li");
+  await expect.poll(() => out).toContain("half a li");
+  out = "";
+  terminal.print("news");
+  // Whatever moves the cursor, the line is erased, then news, then the line again.
+  expect(out).toMatch(/\u001b\[1G\u001b\[0Jnews\n> half a li$/);
+  input.push("\u0003");
+  await running;
+  out = "";
+  terminal.print("after");
+  expect(out).toBe("after\n");
+});
