@@ -67,7 +67,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${help(name)}\n`);
     return 0;
   }
-  return command.run(readArguments(name, command, rest));
+  return command.run(readArguments(name, command, rest, help(name).split(": ", 1)[0]));
 }
 
 /** Runs one command. @returns the exit code. */

@@ -21,7 +21,7 @@ disk read BLOCK         the first bytes of a block of the scratch disk
 disk write BLOCK TEXT   writes one
 disk stat               size and counters
 crash [HOW]             makes the domain "crasher" crash; alone, lists how
-kill NAME               ends a domain as if it had crashed
+kill NAME               ends a domain
 restart NAME            begins a domain's next life
 inspect NAME            limits, calls, why it died last
 trace NAME              its last calls, and what the kernel did with it

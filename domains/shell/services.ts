@@ -142,5 +142,6 @@ export function crashCommand(line: Line): string {
   const answer = crasher.execute(line.rest());
   if (answer.ok) return answer.value;
   if (answer.fault == Fault.Crashed) return "crasher crashed; the system goes on (see ps)\n";
+  if (answer.fault == Fault.Dead) return "crasher is dead: `restart crasher` begins its next life\n";
   return faultLine("crasher", answer.fault);
 }

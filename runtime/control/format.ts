@@ -3,8 +3,13 @@
  */
 import type { FaultReport, TraceEntry } from "../node/system.ts";
 
-/** One line: who, what, where in the source. */
-export function formatFault(fault: FaultReport): string {
+/** The text of an `abort` ends with its place, which is exact; that of the frame is where the compiler put the code. */
+const PLACED = /\(.+:\d+:\d+\)$/;
+
+/** One line: what, and where in the source. */
+export function formatCause(fault: FaultReport): string {
+  const what = `${fault.kind}: ${fault.message}`;
+  if (fault.kind === "abort" && PLACED.test(fault.message)) return what;
   const frame = fault.frames.find((f) => f.source !== null) ?? fault.frames[0];
   const where =
     frame === undefined
@@ -12,7 +17,12 @@ export function formatFault(fault: FaultReport): string {
       : frame.source === null
         ? ` at ${frame.functionName ?? `function ${frame.functionIndex}`}+0x${frame.offset.toString(16)}`
         : ` at ${frame.source.file}:${frame.source.line}:${frame.source.column}`;
-  return `${fault.domain} died: ${fault.kind}: ${fault.message}${where}`;
+  return `${what}${where}`;
+}
+
+/** One line: who, what, where in the source. */
+export function formatFault(fault: FaultReport): string {
+  return `${fault.domain} died: ${formatCause(fault)}`;
 }
 
 /** The same with call chain, stack and what was freed. */

@@ -14,7 +14,7 @@ import type {
   TraceEntry,
 } from "../node/system.ts";
 import { ALIVE } from "../node/lifecycle.ts";
-import { formatFault } from "./format.ts";
+import { formatCause } from "./format.ts";
 import type { Arguments, Handler } from "./server.ts";
 import { ControlError } from "./socket.ts";
 
@@ -151,7 +151,7 @@ function lastFault(system: Controlled, name: string): FaultReport | null {
 
 function lastFaultLine(system: Controlled, name: string): string | null {
   const fault = lastFault(system, name);
-  return fault === null ? null : formatFault(fault);
+  return fault === null ? null : formatCause(fault);
 }
 
 function top(system: Controlled, answer: SystemAnswer): TopAnswer {

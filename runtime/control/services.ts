@@ -4,7 +4,7 @@
  * They are ordinary callees: their answers pass the same checks as a domain's. Invariant: what `System` shows is text
  * and numbers; it hands out no memory, no object and no capability.
  */
-import { formatFault, formatTrace } from "./format.ts";
+import { formatCause, formatTrace } from "./format.ts";
 import { inspectDomain } from "./handlers.ts";
 import { formatInspect } from "./inspect.ts";
 import { ALIVE, answer, clip, refused, restart, STATES } from "../node/lifecycle.ts";
@@ -47,7 +47,7 @@ export function systemService(system: System): Service {
         const domain = at(position);
         if (domain === undefined) return refused("NoSuchDomain");
         const fault = last(domain.name);
-        return answer(fault === undefined ? "" : clip(formatFault(fault), 512));
+        return answer(fault === undefined ? "" : clip(formatCause(fault), 512));
       },
       kill: (name: string) => {
         const domain = find(name);

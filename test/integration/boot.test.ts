@@ -118,7 +118,7 @@ describe("a crash is contained", () => {
     if (kind !== "slice") expect(names).toContain("domains/crasher/index");
     if (way === "trap") expect(fault.frames[0]!.source).toMatchObject({ file: "domains/crasher/index.ts" });
     expect(system.domains().find((d) => d.name === "crasher")).toMatchObject({ objects: 0, bytes: 0 });
-    expect(shell("crash trap")).toBe("crasher: the call met a fault: dead\n");
+    expect(shell("crash trap")).toBe("crasher is dead: `restart crasher` begins its next life\n");
     expect(shell("kv get greeting")).toBe("hello from the client\n");
   });
 

@@ -49,7 +49,10 @@ export function listSystems(): string[] {
  */
 export async function loadSystem(name: string): Promise<SystemManifest> {
   const known = listSystems();
-  if (!known.includes(name)) throw new BuildError(`there is no systems/${name}.ts${suggestion(name, known)}`);
+  if (!known.includes(name)) {
+    const hint = suggestion(name, known) || `; there is ${known.join(", ")}`;
+    throw new BuildError(`there is no systems/${name}.ts${hint}`);
+  }
   const module = (await loadFresh(join(ROOT, "systems", `${name}.ts`))) as { default?: SystemManifest };
   if (module.default === undefined) {
     throw new BuildError(`systems/${name}.ts: error: no default export; write: export default defineSystem({ … })`);

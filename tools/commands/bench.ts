@@ -1,5 +1,7 @@
 /**
- * bench NAME [options]: measures; NAME is crossing, heap, load, lifecycle, threads or recovery.
+ * bench NAME [options]: measures; `bench` alone lists what.
+ *
+ * NAME is crossing, heap, load, lifecycle, threads or recovery.
  *
  *   --json           one JSON object on stdout and nothing else
  *   --samples FILE   raw samples

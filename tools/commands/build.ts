@@ -1,7 +1,8 @@
 /**
- * build: builds what is stale of interfaces and domains, and checks every system's manifest.
+ * build: builds what is stale, and checks every system.
  *
- * Everything goes to build/. A domain that does not build stops no other one.
+ * Interfaces and domains are built, and each manifest in systems/ is checked. Everything goes to build/. A domain that
+ * does not build stops no other one.
  *
  *   npm run samara -- build
  */

@@ -1,5 +1,5 @@
 /**
- * campaign: spoils a disk's driver in random ways, and counts what reaches its client.
+ * campaign: spoils a disk's driver, counts what reaches clients.
  *
  *   --faults N   faults for each set-up (default 1000): a third each in memory, code and results
  *   --seed S     which ones (default 1)

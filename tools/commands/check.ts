@@ -1,5 +1,5 @@
 /**
- * check: types, lint, format, layering and the size of the trusted base.
+ * check: types, lint, format, layering, trusted base.
  *
  * The same as `npm run check`. Every step runs; the last line names those that failed.
  */

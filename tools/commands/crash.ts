@@ -1,5 +1,7 @@
 /**
- * crash DOMAIN: ends a domain of a running system as a trap of its own would: restart policies act on it.
+ * crash DOMAIN: ends a domain as a trap of its own would.
+ *
+ * So restart policies act on it.
  *
  *   --system NAME   which system, when several run
  *   --json          one JSON object: the domain afterwards

@@ -1,5 +1,5 @@
 /**
- * dev [SYSTEM]: the same as `run`, and each time that a source is saved, what is stale is built and replaces what runs.
+ * dev [SYSTEM]: `run`, and what is saved is built and swapped in.
  *
  *   --name NAME, --debug, --port N   as for `run`
  *

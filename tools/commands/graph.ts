@@ -1,5 +1,5 @@
 /**
- * graph: prints who may call whom in a running system, as a Mermaid flowchart.
+ * graph: who may call whom, as a Mermaid flowchart.
  *
  *   --system NAME   which system, when several run
  *   --json          one JSON object: each right with its holder, what it is for, how it was obtained and its calls

@@ -1,5 +1,5 @@
 /**
- * idl [INTERFACE]: prints the reference page of one interface, or the names of all.
+ * idl [INTERFACE]: reference page of an interface, or all names.
  *
  *   npm run samara -- idl BlockDevice
  */

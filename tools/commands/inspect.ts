@@ -1,5 +1,5 @@
 /**
- * inspect DOMAIN: everything about one domain of a running system: limits, calls, and why it died last.
+ * inspect DOMAIN: limits, calls, and why it died last.
  *
  *   --system NAME   which system, when several run
  *   --json          one JSON object

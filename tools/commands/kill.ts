@@ -1,5 +1,7 @@
 /**
- * kill DOMAIN: ends a domain of a running system; what it owns is freed, and its restart policy sees a kill.
+ * kill DOMAIN: ends a domain; what it owns is freed.
+ *
+ * Its restart policy sees a kill: `on-fault` leaves it dead.
  *
  *   --system NAME   which system, when several run
  *   --json          one JSON object: the domain afterwards

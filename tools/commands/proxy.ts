@@ -1,5 +1,7 @@
 /**
- * proxy CALLER CALLEE [METHOD]: prints the code that the kernel generates for calls from one domain to another.
+ * proxy CALLER CALLEE [METHOD]: the code between two domains.
+ *
+ * The kernel generates it for the calls from one to the other; this prints it.
  *
  *   --system NAME   the system to look at (default: default)
  *

@@ -1,5 +1,5 @@
 /**
- * ps: lists the domains of a running system, their state and what they hold.
+ * ps: domains, their state and what they hold.
  *
  *   --system NAME   which one, when several run
  *   --json          one JSON object
@@ -25,7 +25,7 @@ export const command: Command = {
         d.restarting ? "restarting" : d.state,
         String(d.incarnation),
         String(d.faults),
-        formatTime(d.upMs),
+        d.state === "running" ? formatTime(d.upMs) : "-",
         formatTime(d.cpuMs),
         formatBytes(d.bytes),
         String(d.objects),

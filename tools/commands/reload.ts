@@ -1,5 +1,7 @@
 /**
- * reload NAME: builds a domain and puts it in the place of the running one, while its clients go on.
+ * reload NAME: builds a domain and swaps it in for the running one.
+ *
+ * Its clients go on.
  *
  *   --only          that instance alone, not every one of the same domain
  *   --system NAME   which system, when several run

@@ -1,5 +1,5 @@
 /**
- * restart DOMAIN: begins the next life of a domain of a running system; one that lives is ended first.
+ * restart DOMAIN: begins its next life; one that lives ends first.
  *
  *   --system NAME   which system, when several run
  *   --json          one JSON object

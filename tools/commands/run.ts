@@ -1,9 +1,9 @@
 /**
- * run [SYSTEM]: builds what is stale, boots systems/SYSTEM.ts (default: default) and opens its console.
+ * run [SYSTEM]: boots systems/SYSTEM.ts and opens its console.
  *
- * The console gives each line to the domain named "shell" (`help` lists its commands), and `@NAME LINE` to the program
- * of another domain. `exit`, Ctrl-D and Ctrl-C end the system. Other commands (ps, top, trace, …) reach it from outside
- * while it runs.
+ * SYSTEM is `default` when none is given; what is stale is built first. The console gives each line to the domain named
+ * "shell" (`help` lists its commands), and `@NAME LINE` to the program of another domain. `exit`, Ctrl-D and Ctrl-C end
+ * the system. Other commands (ps, top, trace, …) reach it from outside while it runs.
  *
  *   --debug       opens Node's inspector, with the domains' sources (docs/howto/debug.md)
  *   --port N      where it listens (default 9229; 0: any)

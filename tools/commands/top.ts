@@ -1,5 +1,5 @@
 /**
- * top: shows what a running system does: calls, CPU, heap, faults and restarts of each domain and each edge, live.
+ * top: calls, CPU, heap, faults and lives, live.
  *
  *   --once          one report, over one interval, and ends
  *   --interval MS   time between reports (default 1000)

@@ -1,5 +1,7 @@
 /**
- * trace DOMAIN: shows the last calls of a domain, calls into it, and what the kernel did with it.
+ * trace DOMAIN: its last calls, and what the kernel did with it.
+ *
+ * Calls into it too.
  *
  *   --follow        goes on with what comes, until Ctrl-C
  *   --limit N       so many lines at most (default 50)

@@ -35,8 +35,11 @@ export interface Command {
   run(args: Arguments): Promise<number>;
 }
 
-/** @throws UsageError naming what is wrong. */
-export function readArguments(name: string, command: Command, argv: readonly string[]): Arguments {
+/**
+ * @param synopsis how the command is written, such as `trace DOMAIN`
+ * @throws UsageError naming what is wrong.
+ */
+export function readArguments(name: string, command: Command, argv: readonly string[], synopsis = name): Arguments {
   if (command.passThrough === true) return { positionals: argv, options: {} };
   const options = command.options ?? {};
   const { tokens } = parseArgs({ args: [...argv], options: { ...options }, strict: false, tokens: true });
@@ -58,7 +61,7 @@ export function readArguments(name: string, command: Command, argv: readonly str
     values[token.name] = token.value ?? true;
   }
   const [least, most] = command.positionals;
-  if (positionals.length < least) throw new UsageError(`${name}: an argument is missing`);
+  if (positionals.length < least) throw new UsageError(`${name}: an argument is missing; write: ${synopsis}`);
   if (positionals.length > most) throw new UsageError(`${name}: unexpected argument "${positionals[most]}"`);
   return { positionals, options: values };
 }
