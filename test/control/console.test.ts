@@ -65,7 +65,7 @@ test("on a terminal, what comes out while somebody types goes above that line", 
   out = "";
   terminal.print("news");
   // Whatever moves the cursor, the line is erased, then news, then the line again.
-  expect(out).toMatch(/\u001b\[1G\u001b\[0Jnews\n> half a li$/);
+  expect(out.endsWith("\u001b[1G\u001b[0Jnews\n> half a li")).toBe(true);
   input.push("\u0003");
   await running;
   out = "";
