@@ -1,7 +1,17 @@
 /**
  * How faults, the trace, amounts and times read on a plain terminal.
  */
-import type { FaultReport, TraceEntry } from "../node/system.ts";
+import type { DomainInfo, FaultReport, TraceEntry } from "../node/system.ts";
+
+/** `1 object`, `2 objects`. */
+export function formatCount(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+/** A dead domain that a restart policy is about to revive says so. */
+export function formatState(d: Pick<DomainInfo, "state" | "restarting">): string {
+  return d.restarting ? "restarting" : d.state;
+}
 
 /** The text of an `abort` ends with its place, which is exact; that of the frame is where the compiler put the code. */
 const PLACED = /\(.+:\d+:\d+\)$/;
@@ -37,7 +47,7 @@ export function formatFaultLong(fault: FaultReport): string {
     formatFault(fault),
     `  call chain: ${fault.chain.join(" → ")}`,
     ...frames,
-    `  freed: ${fault.objectsFreed} objects, ${fault.bytesFreed} bytes of exchange heap`,
+    `  freed: ${formatCount(fault.objectsFreed, "object")}, ${formatCount(fault.bytesFreed, "byte")} of exchange heap`,
   ].join("\n");
 }
 

@@ -1,7 +1,7 @@
 /**
  * How one domain reads, dead or alive: the post-mortem.
  */
-import { formatBytes, formatFaultLong, formatTime, formatTrace } from "./format.ts";
+import { formatBytes, formatCount, formatFaultLong, formatState, formatTime, formatTrace } from "./format.ts";
 import type { InspectAnswer } from "./handlers.ts";
 
 /** Lines for a plain terminal. */
@@ -13,7 +13,7 @@ export function formatInspect({ domain: d, edges, fault, trace }: InspectAnswer)
   // Of a domain that is still dead, the post-mortem has the same lines.
   const over = fault !== null && fault.trace.at(-1)?.sequence === trace.at(-1)?.sequence;
   return [
-    `${d.name}: ${d.restarting ? "restarting" : d.state}, life ${d.incarnation}${life}; ${d.faults} faults`,
+    `${d.name}: ${formatState(d)}, life ${d.incarnation}${life}; ${formatCount(d.faults, "fault")}`,
     `  CPU ${formatTime(d.cpuMs)}; slice ${limits.sliceMs} ms; threads ${d.threads} of ${limits.threads}`,
     `  memory ${formatBytes(d.memoryBytes)} of ${formatBytes(limits.memoryPages * 65536)}`,
     `  exchange heap ${formatBytes(d.bytes)} of ${formatBytes(limits.heapBytes)}, ` +

@@ -5,6 +5,7 @@
  * both to rounding. A count that became smaller began anew.
  */
 import type { EdgeInfo } from "../node/system.ts";
+import { formatState } from "./format.ts";
 import type { TopAnswer } from "./handlers.ts";
 
 export interface DomainRates {
@@ -70,7 +71,7 @@ export function rates(before: TopAnswer, after: TopAnswer): Rates {
     const then = before.domains.find(({ name }) => name === d.name);
     return {
       name: d.name,
-      state: d.restarting ? "restarting" : d.state,
+      state: formatState(d),
       incarnation: d.incarnation,
       cpuPercent: percent(d.cpuMs - (then?.cpuMs ?? 0)),
       callsIn: sum(edges.filter((e) => e.callee === d.name)),

@@ -6,6 +6,7 @@
  *   --system NAME   which system, when several run
  *   --json          one JSON object: the domain afterwards
  */
+import { formatState } from "#runtime/control/format.ts";
 import type { DomainInfo } from "#runtime/node/system.ts";
 import type { Command } from "../lib/command.ts";
 import { REMOTE_OPTIONS, show, withSystem } from "../lib/remote.ts";
@@ -16,7 +17,7 @@ export const command: Command = {
   run: (args) =>
     withSystem(args, async (client) => {
       const domain = await client.request<DomainInfo>("crash", { domain: args.positionals[0] });
-      show(domain, args, () => `crashed ${domain.name}; it is ${domain.state} now`);
+      show(domain, args, () => `crashed ${domain.name}; it is ${formatState(domain)} now`);
       return 0;
     }),
 };

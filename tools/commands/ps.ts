@@ -6,7 +6,7 @@
  *
  * GEN counts a domain's lives, UP is the time in the present one; CPU is all time that it was found running.
  */
-import { formatBytes, formatTime } from "#runtime/control/format.ts";
+import { formatBytes, formatState, formatTime } from "#runtime/control/format.ts";
 import type { PsAnswer } from "#runtime/control/handlers.ts";
 import type { Command } from "../lib/command.ts";
 import { REMOTE_OPTIONS, show, withSystem } from "../lib/remote.ts";
@@ -22,7 +22,7 @@ export const command: Command = {
       const answer = await client.request<PsAnswer>("ps");
       const rows = answer.domains.map((d) => [
         d.name,
-        d.restarting ? "restarting" : d.state,
+        formatState(d),
         String(d.incarnation),
         String(d.faults),
         d.state === "running" ? formatTime(d.upMs) : "-",
