@@ -7,6 +7,7 @@
 import type { Domain } from "../domain/domain.ts";
 import { KernelError } from "../errors.ts";
 import {
+  resultWords,
   exportName,
   isDirect,
   outBuffers,
@@ -21,7 +22,6 @@ import {
   type ValueType,
 } from "../interface/model.ts";
 import type { AsyncAnswer } from "../thread/threads.ts";
-import { resultWords } from "../proxy/generate.ts";
 import { DOMAIN_RETURN, DOMAIN_SHIFT, DOMAINS, FIRST_HANDLE, OWNER_HOST } from "../../shared-heap/layout.ts";
 import { HostObject } from "./object.ts";
 

@@ -212,3 +212,14 @@ export const RpcFault = {
   deadlock: 265,
 } as const;
 export type RpcFaultName = keyof typeof RpcFault;
+
+/** First DOMAIN_RETURN word of each result value: in order, an f64 at an even word. */
+export function resultWords(values: readonly ValueType[]): number[] {
+  let next = 0;
+  return values.map((type) => {
+    if (type.kind === "scalar" && type.scalar === "f64") next = (next + 1) & ~1;
+    const at = next;
+    next += returnWords(type);
+    return at;
+  });
+}

@@ -12,6 +12,7 @@
  */
 import {
   isDirect,
+  resultWords,
   returnWords,
   RPC_MAX_ERROR,
   RpcFault,
@@ -441,15 +442,4 @@ function passOn(grants: string[], way: "In" | "Out", as: string, what: string, r
   const takeBack = grants.map((line) => `drop${way}(${/\w+(?= =)/.exec(line)![0]});`).join(" ");
   const fails = `if (${as} < ${FIRST_HANDLE}) { ${takeBack} return ${as} === -1 ? ${refused} : ${as}; }`;
   grants.push(`const ${as} = pass${way}(${what}); ${fails}`);
-}
-
-/** First DOMAIN_RETURN word of each result value: in order, an f64 at an even word. */
-export function resultWords(values: readonly ValueType[]): number[] {
-  let next = 0;
-  return values.map((type) => {
-    if (type.kind === "scalar" && type.scalar === "f64") next = (next + 1) & ~1;
-    const at = next;
-    next += returnWords(type);
-    return at;
-  });
 }

@@ -135,7 +135,7 @@ export class DomainThreads {
     this.#serial = serial;
   }
 
-  /** Numbers come around one day: one that is in use is not given again, else its thread would be lost. */
+  /** Numbers come around one day: one that is in use is not given again: its thread would be lost. */
   nextId(): number {
     do this.#serial = (this.#serial + 1) & MAX_ID || 1;
     while (this.live.has(this.#serial) || this.#events.has(this.#serial));

@@ -6,8 +6,7 @@
  * asked for it, and the wait that it asked in, or nobody.
  */
 import type { Domain } from "../domain/domain.ts";
-import { isDirect, RpcFault, serverSignature, type Method, type ValueType } from "../interface/model.ts";
-import { resultWords } from "../proxy/generate.ts";
+import { isDirect, resultWords, RpcFault, serverSignature, type Method, type ValueType } from "../interface/model.ts";
 import { promising, withReturn } from "../proxy/modules.ts";
 import { STEP, STEP_SIGNATURE, THREAD_ENTRY, THREAD_ENTRY_SIGNATURE } from "../wasm/intrinsics.ts";
 import {

@@ -107,6 +107,8 @@ function serve(socket: Socket, respond: (line: string) => Promise<object>): void
     waiting++;
     if (waiting > MAX_WAITING) socket.pause();
     turn = turn.then(async () => {
+      // A chunk may hold thousands of requests: others have their turn between two.
+      await new Promise(setImmediate);
       send(await respond(text));
       waiting--;
       if (waiting === 0) socket.resume();
@@ -115,7 +117,7 @@ function serve(socket: Socket, respond: (line: string) => Promise<object>): void
   const tooLong = (): void => {
     socket.end(`${JSON.stringify(refused(null, `a request has at most ${MAX_REQUEST} bytes`))}\n`);
     // What else it sends is thrown away, so that the answer reaches it; if it never ends, the connection does.
-    socket.setTimeout(1000, () => socket.destroy());
+    setTimeout(() => socket.destroy(), 1000).unref();
   };
   socket.on("data", lineReader(MAX_REQUEST, request, tooLong));
   // Who has sent all that it wants may still read the answers.

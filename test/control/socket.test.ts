@@ -132,6 +132,27 @@ describe("a hostile client", () => {
     expect(got).toBeLessThan(100 << 20);
   });
 
+  test("that sends very many at once keeps nobody else waiting", async () => {
+    const { path } = await serve();
+    let turns = 0;
+    const count = (): void => void (turns++, (timer = setImmediate(count)));
+    let timer = setImmediate(count);
+    const answers = await talk(path, '{"command":"who"}\n'.repeat(1000));
+    clearImmediate(timer);
+    expect(answers).toHaveLength(1000);
+    expect(turns).toBeGreaterThan(900);
+  });
+
+  test("that goes on sending after a line that was too long is cut off all the same", async () => {
+    const { path } = await serve();
+    const socket = connect(path);
+    socket.on("error", () => {});
+    socket.write("x".repeat(100_000));
+    const more = setInterval(() => socket.write("x"), 10);
+    await new Promise((resolve) => socket.once("close", resolve));
+    clearInterval(more);
+  });
+
   test("that goes away in the middle of anything does no harm", async () => {
     const { path } = await serve();
     for (const bytes of ["", "{", '{"command":"long"}\n', '{"command":"later"}\n{"command":"later"}\n']) {

@@ -5,8 +5,7 @@
  * names, returns `RpcResult`, and its result fits the result words.
  */
 import type * as t from "@babel/types";
-import { returnWords, type Method, type Param, type Result } from "#kernel/interface/model.ts";
-import { resultWords } from "#kernel/proxy/generate.ts";
+import { resultWords, returnWords, type Method, type Param, type Result } from "#kernel/interface/model.ts";
 import { MAX_METHODS, MAX_PARAMS, MAX_RESULT_WORDS } from "./limits.ts";
 import { INTERFACE_MEMBERS, memberNameProblem, RESULT_MEMBERS } from "./names.ts";
 import { docOf } from "./parse.ts";

@@ -5,6 +5,7 @@
  * neither allocates, except for the string that an implementation is handed for a `Str` parameter.
  */
 import {
+  resultWords,
   exportName,
   interfaceKey,
   outBuffers,
@@ -12,7 +13,6 @@ import {
   type Method,
   type Param,
 } from "#kernel/interface/model.ts";
-import { resultWords } from "#kernel/proxy/generate.ts";
 import { resultClass, serverClass } from "../names.ts";
 import { doc } from "./text.ts";
 import { isStored, resultFields, staticBytes, storage } from "./guest-results.ts";

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
+  resultWords,
   clientSignature,
   F32,
   F64,
@@ -17,7 +18,6 @@ import {
   type ValueType,
 } from "#kernel/interface/model.ts";
 import { HEAP, HEAP_CALLS, RPC } from "#kernel/wasm/intrinsics.ts";
-import { resultWords } from "#kernel/proxy/generate.ts";
 import { compileInterfaces, emitGuest } from "../index.ts";
 import { FakeKernel } from "./fake-kernel.ts";
 import { compileDomain, realModel } from "./support.ts";
