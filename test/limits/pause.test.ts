@@ -49,7 +49,7 @@ test("a debugger pauses it in the middle of a call, and may compute there: nobod
     while (used() < end);
   })()`;
   await inspector.send("Runtime.evaluate", { expression: burn });
-  await sleep(15 * SLICE_MS);
+  await sleep(30 * SLICE_MS);
   await inspector.send("Debugger.resume");
   inspector.close();
   await sleep(2 * SLICE_MS);
