@@ -17,8 +17,13 @@ import {
 } from "../../shared-heap/layout.ts";
 
 const PERIOD_MS = 1;
-/** When nothing happens it looks less often, so that idle systems cost nothing; a call may begin unseen for so long. */
+/**
+ * When nothing happens it looks less often, and after so many looks still less, so that idle systems cost nothing; a call
+ * may begin unseen for so long.
+ */
 const IDLE_MS = 4;
+const IDLE_LOOKS = 32;
+const LONG_IDLE_MS = 16;
 
 interface WatchdogData {
   readonly ledger: SharedArrayBuffer;
@@ -65,7 +70,7 @@ export class Watchdog {
 function watch({ ledger, stop, boot }: WatchdogData): void {
   const words = new Int32Array(ledger);
   const stopWord = new Int32Array(stop);
-  let [sequence, askedMs] = [0, 0];
+  let [sequence, askedMs, idle] = [0, 0, 0];
   while (Atomics.load(stopWord, 0) === 0) {
     const ms = performance.timeOrigin + performance.now() - boot;
     const depth = Atomics.load(words, CORE_DEPTH >> 2);
@@ -77,7 +82,8 @@ function watch({ ledger, stop, boot }: WatchdogData): void {
     const busy = depth !== 0 || now !== sequence;
     if (now !== sequence) sample(words, now, ms);
     sequence = now;
-    Atomics.wait(stopWord, 0, 0, busy ? PERIOD_MS : IDLE_MS);
+    idle = busy ? 0 : idle + 1;
+    Atomics.wait(stopWord, 0, 0, busy ? PERIOD_MS : idle < IDLE_LOOKS ? IDLE_MS : LONG_IDLE_MS);
   }
 }
 
