@@ -18,8 +18,8 @@ import {
 
 const PERIOD_MS = 1;
 /**
- * When nothing happens it looks less often, and after so many looks still less, so that idle systems cost nothing; a call
- * may begin unseen for so long.
+ * When nothing happens it looks less often, and after so many looks still less, so that idle systems cost nothing; a
+ * call may begin unseen for so long.
  */
 const IDLE_MS = 4;
 const IDLE_LOOKS = 32;
