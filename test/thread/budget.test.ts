@@ -81,7 +81,7 @@ describe("in a process of its own", { timeout: 600_000 }, () => {
   test(`${KILLS} kills of suspended threads leave no maps behind`, async () => {
     const { kills, early, late, left } = await child<Record<string, number>>("kills", `${KILLS}`);
     expect([kills, left]).toEqual([KILLS, 0]);
-    expect(late).toBeLessThan(early! + 500);
+    expect(late).toBeLessThan(early! + 200);
   });
 
   test("beyond the budget: no thread, a fault code, and everybody goes on", async () => {
