@@ -118,6 +118,22 @@ test("without a policy a death in the first code ends the boot", async () => {
   await boot({ policy: "never" });
 });
 
+test("a system stops its domains in the reverse of their start order", async () => {
+  noteFails = 0;
+  await boot({ policy: "always" });
+  const { kernel } = lab.system;
+  const order: string[] = [];
+  const kill = kernel.kill.bind(kernel);
+  kernel.kill = (domain, why) => {
+    order.push(domain.name);
+    return kill(domain, why);
+  };
+  const started = lab.system.domains().map((d) => d.name);
+  await lab.system.stop();
+  expect(order).toEqual(started.toReversed());
+  expect(lab.system.domains().every((d) => d.state === "dead")).toBe(true);
+});
+
 test("a system that stops restarts nobody", async () => {
   noteFails = 0;
   const back = await boot({ policy: "always", backoffMs: 5 });
