@@ -19,9 +19,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   // Sees the embedding API and the data that it gives, and nothing of the kernel's.
   "runtime/control/": ["runtime/control/", "runtime/node/system.ts", "runtime/node/lifecycle.ts", "node:"],
   "interfaces/": ["interfaces/"],
+  // Back ends of devices, in the host program; the kernel checks all that they say.
+  "drivers/": ["drivers/", "kernel/device/", "kernel/errors.ts", "shared-heap/layout.ts", "node:", "npm:"],
   "systems/": ["kernel/manifest/"],
   "tools/": [
     "tools/",
+    "drivers/",
     "kernel/",
     "shared-heap/",
     "runtime/node/",
@@ -34,6 +37,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "tools/soak.ts": ["tools/", "test/hostile/", "node:"],
   "bench/": [
     "bench/",
+    "drivers/",
     "tools/",
     "kernel/",
     "shared-heap/",
@@ -45,6 +49,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   "test/": [
     "test/",
+    "drivers/",
     "tools/",
     "kernel/",
     "shared-heap/",
@@ -59,10 +64,20 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "vitest.config.ts": ["npm:", "test/mutants/"],
 };
 /** Folders of domains: each domain sees its own folder and the guest libraries, its descriptor the manifest's types. */
-const DOMAINS = /^(domains|drivers|test\/domains|bench\/domains)\/[^/]+\//;
+const DOMAINS = /^(domains|drivers(?!\/(models|vfio|wrappers)\/)|test\/domains|bench\/domains)\/[^/]+\//;
 const DOMAIN_LIBRARIES = ["lib:heap/", "lib:os/", "lib:idl/"];
 /** Tests stand beside what they test and may use the test tools besides. */
-const FOR_TESTS = ["test/", "tools/", "kernel/", "shared-heap/", "runtime/node/", "build/gen/host/", "node:", "npm:"];
+const FOR_TESTS = [
+  "test/",
+  "tools/",
+  "drivers/",
+  "kernel/",
+  "shared-heap/",
+  "runtime/node/",
+  "build/gen/host/",
+  "node:",
+  "npm:",
+];
 
 const FILES = listFiles(ROOT, (name) => /\.m?ts$/.test(name) && !name.endsWith(".d.ts")).map(shown);
 const text = (file: string): string => readFileSync(join(ROOT, file), "utf8");
@@ -129,6 +144,9 @@ describe("the rules bite", () => {
     ["domains/kv/domain.ts", 'import { x } from "#kernel/domain/domain.ts";'],
     ["test/domains/crasher/index.ts", 'import { x } from "../other/index";'],
     ["tools/build/x.ts", 'import { runHostile } from "../../test/hostile/generate.ts";'],
+    ["drivers/nvme/index.ts", 'import { x } from "../models/nvme";'],
+    ["drivers/models/x.ts", 'import { Kernel } from "../../kernel/kernel.ts";'],
+    ["kernel/device/x.ts", 'import { x } from "../../drivers/models/x.ts";'],
     ["new-folder/x.ts", ""],
   ])("%s: %s", (file, source) => expect(violations(file, source)).toHaveLength(1));
 
@@ -137,6 +155,7 @@ describe("the rules bite", () => {
     ["kernel/a.test.ts", 'import { test } from "vitest";'],
     ["domains/kv/index.ts", 'import { Log } from "./log";\nimport { KeyValueServer } from "idl/KeyValue.server";'],
     ["domains/kv/sub/x.ts", 'import { Log } from "../log";'],
+    ["drivers/wrappers/x.ts", 'import type { DeviceBackend } from "#kernel/device/backend.ts";'],
     ["tools/commands/bench.ts", 'import { main } from "../../bench/run.ts";'],
   ])("%s may: %s", (file, source) => expect(violations(file, source)).toEqual([]));
 });
