@@ -9,7 +9,7 @@ import type { Domain } from "../domain/domain.ts";
 import { KernelError, type KernelErrorCode } from "../errors.ts";
 import type { Model } from "../interface/model.ts";
 import { DOMAINS, type ResolvedDomain, type ResolvedUse } from "../manifest/manifest.ts";
-import { isName } from "../manifest/validate.ts";
+import { isName } from "../manifest/report.ts";
 import type { CompiledModule } from "../wasm/cache.ts";
 import { AdmissionError } from "../wasm/errors.ts";
 import { MAX_MODULE_BYTES } from "../wasm/limits.ts";

@@ -5,7 +5,8 @@
  */
 import type { Model } from "../interface/model.ts";
 import type { ProvidedObject, ResolvedUse } from "../manifest/manifest.ts";
-import { isName, numbered } from "../manifest/validate.ts";
+import { isName } from "../manifest/report.ts";
+import { numbered } from "../manifest/validate.ts";
 
 export type Refusal =
   | "NoImage"

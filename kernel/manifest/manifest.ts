@@ -41,9 +41,30 @@ export interface DomainDescriptor {
 export interface SystemManifest {
   readonly name: string;
   readonly description?: string;
-  /** Size of the exchange heap in bytes (at most 2 GiB) and of its ledger in objects. */
-  readonly heap: { readonly bytes: number; readonly objects: number };
+  /**
+   * Size of the exchange heap in bytes (at most 2 GiB) and of its ledger in objects. `arenas`: parts of it that devices
+   * can reach, in bytes by name; the rest is the general arena.
+   */
+  readonly heap: {
+    readonly bytes: number;
+    readonly objects: number;
+    readonly arenas?: Readonly<Record<string, number>>;
+  };
+  /** Devices, by name: `kernel.pci` has them in this order. */
+  readonly devices?: Readonly<Record<string, DeviceEntry>>;
   readonly domains: Readonly<Record<string, DomainEntry>>;
+}
+
+/** A device, and what it may reach. */
+export interface DeviceEntry {
+  /** Kind of back end, and which: "model:nvme", "vfio:0000:00:04.0", "vfio-user:/path/of.sock". */
+  readonly backend: string;
+  /** For the back end; it says which it knows. */
+  readonly options?: Readonly<Record<string, string | number | boolean>>;
+  /** The arenas of the exchange heap that it may read and write; its rings lie in the first. */
+  readonly arenas: readonly string[];
+  /** Serial number of a real device that may be written to. */
+  readonly writable?: string;
 }
 
 /** When a dead domain is started again: after a fault, or also after it was killed. */
@@ -70,6 +91,8 @@ export interface DomainEntry {
    */
   readonly uses?: Readonly<Record<string, string>>;
   readonly limits?: Limits;
+  /** Arena of the exchange heap where the objects that it creates lie; default: the general one. */
+  readonly arena?: string;
   /** Default: never. */
   readonly restart?: RestartPolicy | Restart;
 }
@@ -99,15 +122,29 @@ export interface ResolvedDomain {
   readonly name: string;
   readonly domain: string;
   readonly limits: Required<Limits>;
+  /** Absent: the general one. */
+  readonly arena?: string;
   readonly provides: readonly ProvidedObject[];
   readonly uses: readonly ResolvedUse[];
   /** Absent: never. */
   readonly restart?: Required<Restart>;
 }
 
+/** A part of the exchange heap that devices can reach: a number of bytes in whole pages of 64 KiB. */
+export interface ResolvedArena {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export interface ResolvedDevice extends DeviceEntry {
+  readonly name: string;
+}
+
 export interface ResolvedSystem {
   readonly name: string;
-  readonly heap: { readonly bytes: number; readonly objects: number };
+  readonly heap: { readonly bytes: number; readonly objects: number; readonly arenas?: readonly ResolvedArena[] };
+  /** In the manifest's order. */
+  readonly devices?: readonly ResolvedDevice[];
   /** Providers before those who use them, otherwise in the manifest's order; also the order of `Lifecycle` objects. */
   readonly domains: readonly ResolvedDomain[];
   readonly model: Model;
@@ -115,7 +152,7 @@ export interface ResolvedSystem {
 
 /** What a system without other built-ins of its own can reach: the kernel's and the host's services. */
 export const DEFAULT_BUILTINS: Builtins = {
-  kernel: { system: "System", domains: "Domains" },
+  kernel: { system: "System", domains: "Domains", pci: "PciBus" },
   host: { console: "Console" },
 };
 
@@ -131,6 +168,9 @@ export const DEFAULT_LIMITS: Required<Limits> = {
 /** The built-in provider that has one object of the interface `Lifecycle` for each domain, under the domain's name. */
 export const SUPERVISOR = "supervisor";
 export const LIFECYCLE = "Lifecycle";
+/** The interfaces of `kernel.pci` and of the devices on it. */
+export const PCI_BUS = "PciBus";
+export const PCI_DEVICE = "PciDevice";
 /** The interface of `kernel.domains`: each domain that is granted it gets an object of its own. */
 export const DOMAINS = "Domains";
 

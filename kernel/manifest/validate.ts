@@ -6,6 +6,7 @@
  */
 import { MAX_DOMAINS, MAX_OBJECTS } from "../../shared-heap/layout.ts";
 import type { Model } from "../interface/model.ts";
+import { checkArena, checkArenas, checkDevices } from "./devices.ts";
 import {
   DEFAULT_BUILTINS,
   DEFAULT_LIMITS,
@@ -26,10 +27,10 @@ import {
 } from "./manifest.ts";
 import { suggestion } from "./nearest.ts";
 import { startOrder } from "./order.ts";
+import { Report, show, type Dict, type Ranges } from "./report.ts";
 
 const GIB = 2 ** 30;
 const PAGE = 65_536;
-const NAME = /^[a-z][a-zA-Z0-9-]{0,62}$/;
 /** Least and greatest value of each limit; the heap's own sizes bound two of them further. */
 const RANGES: Readonly<Record<keyof Limits, readonly [number, number]>> = {
   memoryPages: [0, 32_768],
@@ -50,59 +51,12 @@ const POLICIES = ["never", "on-fault", "always"];
 /** The shadow stack of a collector, or of C, is one for all threads. */
 const ONE_THREAD = 'must be 1, unless the domain\'s descriptor says runtime: "stub"';
 const RUNTIMES = ["incremental", "minimal", "stub"];
-type Dict = Readonly<Record<string, unknown>>;
-
-/** Whether a domain, or an object of one, may have this name. */
-export function isName(name: string): boolean {
-  return NAME.test(name);
-}
-
-/** Collects problems under a path. */
-class Report {
-  readonly problems: string[];
-  readonly path: string;
-  constructor(path: string, problems: string[] = []) {
-    this.path = path;
-    this.problems = problems;
-  }
-  at(key: string): Report {
-    return new Report(this.path.endsWith(": ") ? this.path + key : `${this.path}.${key}`, this.problems);
-  }
-  add(text: string): void {
-    this.problems.push(this.path.endsWith(": ") ? this.path + text : `${this.path}: ${text}`);
-  }
-  /** The value as a dictionary; reports anything else. Absent is an empty one when `optional`. */
-  dict(value: unknown, optional = false): Dict {
-    if (value === undefined && optional) return {};
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Dict;
-    this.add(`must be an object, is ${show(value)}`);
-    return {};
-  }
-  keys(value: Dict, known: readonly string[]): void {
-    for (const key of Object.keys(value)) {
-      if (!known.includes(key)) this.at(key).add(`unknown key${suggestion(key, known)}`);
-    }
-  }
-  integer(value: unknown, low: number, high: number): void {
-    if (typeof value !== "number" || !Number.isInteger(value)) this.add(`must be an integer, is ${show(value)}`);
-    else if (value < low || value > high) this.add(`must be ${low} … ${high}, is ${value}`);
-  }
-  name(name: string): void {
-    if (!isName(name)) this.add(`"${name}" is no name: write a letter, then letters, digits and "-", at most 63`);
-  }
-}
-
-function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-  if (typeof value === "number" || typeof value === "boolean" || value == null) return String(value);
-  return Array.isArray(value) ? "an array" : `a ${typeof value}`;
-}
 
 function own<T>(record: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
   return record !== undefined && Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
-function checkNumbers(report: Report, dict: Dict, ranges: Readonly<Record<string, readonly [number, number]>>): void {
+function checkNumbers(report: Report, dict: Dict, ranges: Ranges): void {
   for (const [key, [low, high]] of Object.entries(ranges)) {
     if (dict[key] !== undefined) report.at(key).integer(dict[key], low, high);
   }
@@ -168,15 +122,16 @@ export function numbered(objects: Readonly<Record<string, string>> | undefined):
   });
 }
 
-function checkHeap(report: Report, value: unknown): SystemManifest["heap"] {
+function checkHeap(report: Report, value: unknown): ResolvedSystem["heap"] {
   const heap = report.dict(value);
-  report.keys(heap, ["bytes", "objects"]);
+  report.keys(heap, ["bytes", "objects", "arenas"]);
   report.at("bytes").integer(heap.bytes, 1024 * 1024, 2 * GIB);
   if (typeof heap.bytes === "number" && heap.bytes % PAGE !== 0) {
     report.at("bytes").add(`must be a multiple of ${PAGE}, is ${heap.bytes}`);
   }
   report.at("objects").integer(heap.objects, 256, MAX_OBJECTS);
-  return heap as unknown as SystemManifest["heap"];
+  const arenas = checkArenas(report.at("arenas"), heap.arenas, heap.bytes);
+  return { bytes: heap.bytes as number, objects: heap.objects as number, ...(arenas.length > 0 ? { arenas } : {}) };
 }
 
 /** Defaults, then the descriptor's, then the manifest's; defaults alone are cut to what the heap has. */
@@ -184,7 +139,7 @@ function mergeLimits(
   report: Report,
   descriptor: DomainDescriptor,
   entry: Limits,
-  heap: SystemManifest["heap"],
+  heap: ResolvedSystem["heap"],
 ): Required<Limits> {
   const wanted = { ...descriptor.limits, ...entry };
   if (wanted.heapBytes! > heap.bytes)
@@ -287,7 +242,7 @@ function findDescriptors(
     at.name(name);
     if (RESERVED.includes(name) || Object.hasOwn(builtins, name)) at.add("the name is reserved");
     const entry = at.dict(value);
-    at.keys(entry, ["domain", "uses", "limits", "restart"]);
+    at.keys(entry, ["domain", "uses", "limits", "restart", "arena"]);
     const domain = entry.domain;
     const descriptor = typeof domain === "string" ? descriptors.get(domain) : undefined;
     if (descriptor !== undefined) found.set(name, descriptor);
@@ -313,10 +268,11 @@ export function validateManifest(
   const named = typeof manifest?.name === "string" ? manifest.name : "?";
   const report = new Report(`systems/${named}: `);
   const root = report.dict(manifest);
-  report.keys(root, ["name", "description", "heap", "domains"]);
+  report.keys(root, ["name", "description", "heap", "devices", "domains"]);
   if (typeof root.name === "string") report.at("name").name(root.name);
   else report.at("name").add(`must be text, is ${show(root.name)}`);
   const heap = checkHeap(report.at("heap"), root.heap);
+  const devices = checkDevices(report.at("devices"), root.devices, heap.arenas ?? []);
   const entries = report.at("domains").dict(root.domains);
   const found = findDescriptors(report.at("domains"), entries, descriptors, builtins);
 
@@ -337,12 +293,15 @@ export function validateManifest(
     const limits = mergeLimits(at.at("limits"), descriptor, checkLimits(at.at("limits"), entry.limits), heap);
     const uses = resolveUses(at.at("uses"), descriptor, entry.uses, providers);
     const restart = checkRestart(at.at("restart"), entry.restart);
-    domains.push({ name, domain: entry.domain as string, limits, provides: providers.get(name)!, uses, restart });
+    const arena = checkArena(at.at("arena"), entry.arena, heap.arenas ?? []);
+    const rest = { limits, provides: providers.get(name)!, uses, restart, ...(arena === undefined ? {} : { arena }) };
+    domains.push({ name, domain: entry.domain as string, ...rest });
   }
   if (report.problems.length > 0) throw new ManifestError(report.problems);
   return {
     name: named,
-    heap: { bytes: heap.bytes, objects: heap.objects },
+    heap,
+    ...(devices.length > 0 ? { devices } : {}),
     domains: numberObjects(startOrder(domains)),
     model,
   };
