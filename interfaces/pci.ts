@@ -33,8 +33,8 @@ export type DmaBatch = {
  *
  * Queues are NVMe's (NVM Express 1.4): a command of a batch is a submission queue entry (4.2) in which double word 6
  * holds a handle instead of an address, or 0, and double word 7 the offset in bytes of the data within that object;
- * double words 2 to 5, 8 and 9 are 0. Its command identifier is the driver's choice, below the queue's number of entries
- * and not that of a command that is under way. The kernel writes PRP entries and lists.
+ * double words 2 to 5, 8 and 9 are 0. Its command identifier is the driver's choice, below the queue's number of
+ * entries and not that of a command that is under way. The kernel writes PRP entries and lists.
  */
 export interface PciDevice {
   /** The caller becomes the driver, until it dies or closes. Memory decoding and bus mastering are on. */
@@ -79,7 +79,8 @@ export interface PciDevice {
    */
   complete(queue: u32, completions: Borrow<DmaBatch>): RpcResult<u32, PciError>;
   /**
-   * Enables interrupt vectors 0 … n - 1, or none. An interrupt makes the driver's `step` run again, as `thread.notify`.
+   * Enables interrupt vectors 0 … n - 1, or none. An interrupt makes the driver's `step` run again, as
+   * `thread.notify` does.
    * @returns how many there are: fewer when the device has fewer
    */
   interrupts(vectors: u32): RpcResult<u32, PciError>;
