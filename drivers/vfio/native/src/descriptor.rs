@@ -20,7 +20,9 @@ pub struct Descriptor {
 
 impl Descriptor {
     pub fn new(fd: OwnedFd) -> Descriptor {
-        Descriptor { file: Some(File::from(fd)) }
+        Descriptor {
+            file: Some(File::from(fd)),
+        }
     }
 
     fn file(&self) -> Result<&File> {
@@ -37,7 +39,13 @@ impl Descriptor {
     /// Maps part of what it refers to, shared.
     #[napi]
     pub fn map(&self, offset: f64, bytes: f64, write: bool) -> Result<Mapping> {
-        let region = Region::new(self.raw()?, whole(offset, "offset")?, whole(bytes, "size")?, write, "descriptor")?;
+        let region = Region::new(
+            self.raw()?,
+            whole(offset, "offset")?,
+            whole(bytes, "size")?,
+            write,
+            "descriptor",
+        )?;
         Ok(Mapping::new(region))
     }
 

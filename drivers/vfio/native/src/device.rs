@@ -18,7 +18,7 @@ use vfio_bindings::bindings::vfio::{
 };
 use vfio_ioctls::{VfioContainer, VfioDevice as Handle, VfioError, VfioRegionInfoCap};
 
-use crate::error::{invalid, last, system, whole};
+use crate::error::{invalid, last, name, system, whole};
 use crate::interrupts::Interrupts;
 use crate::mapping::{Mapping, Region};
 use crate::memory::View;
@@ -48,24 +48,29 @@ pub struct RegionInfo {
 /// The crate's error with the errno that it may carry, in the form of all our errors.
 fn failed(what: &str, error: &VfioError) -> Error {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
+    let mut number = None;
     while let Some(now) = cause {
-        if let Some(io) = now.downcast_ref::<std::io::Error>() {
-            return system(format!("{what}: {error}"), io);
-        }
-        if let Some(errno) = now.downcast_ref::<vmm_sys_util::errno::Error>() {
-            return system(format!("{what}: {error}"), &std::io::Error::from_raw_os_error(errno.errno()));
-        }
+        number = now
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::raw_os_error)
+            .or(number);
+        number = now
+            .downcast_ref::<vmm_sys_util::errno::Error>()
+            .map(|e| e.errno())
+            .or(number);
         cause = now.source();
     }
-    Error::new(Status::GenericFailure, format!("EIO: {what}: {error}"))
+    let name = number.and_then(name).unwrap_or("EIO");
+    Error::new(Status::GenericFailure, format!("{name}: {what}: {error}"))
 }
 
 struct Open {
     name: String,
+    /// A second descriptor of the device's, for accesses that report failure. First, because fields are closed in this
+    /// order, and a group cannot leave its container while a descriptor of its device is open.
+    file: File,
     device: Handle,
     container: Arc<VfioContainer>,
-    /// A second descriptor of the device's, for accesses that report failure.
-    file: File,
 }
 
 impl Open {
@@ -80,16 +85,30 @@ impl Open {
         }
         // SAFETY: just made, nobody else's.
         let file = File::from(unsafe { OwnedFd::from_raw_fd(copy) });
-        let name = Path::new(sysfs).file_name().map_or(sysfs.to_owned(), |n| n.to_string_lossy().into_owned());
-        Ok(Open { name, device, container, file })
+        let name = Path::new(sysfs)
+            .file_name()
+            .map_or(sysfs.to_owned(), |n| n.to_string_lossy().into_owned());
+        Ok(Open {
+            name,
+            device,
+            container,
+            file,
+        })
     }
 
     /// Where in the device's file an access lies.
     fn place(&self, region: u32, offset: f64, width: u32) -> Result<u64> {
         let at = whole(offset, "offset")?;
-        let size = if region < REGIONS { self.device.get_region_size(region) } else { 0 };
+        let size = if region < REGIONS {
+            self.device.get_region_size(region)
+        } else {
+            0
+        };
         if !matches!(width, 1 | 2 | 4) || at.checked_add(u64::from(width)).is_none_or(|end| end > size) {
-            return Err(invalid(format!("{}: {width} bytes at {at} of region {region}, {size} bytes", self.name)));
+            return Err(invalid(format!(
+                "{}: {width} bytes at {at} of region {region}, {size} bytes",
+                self.name
+            )));
         }
         Ok(self.device.get_region_offset(region) + at)
     }
@@ -133,7 +152,9 @@ impl VfioDevice {
     /// Opens `/sys/bus/pci/devices/…`, which must be bound to vfio-pci, with all of its group.
     #[napi(constructor)]
     pub fn new(sysfs: String) -> Result<VfioDevice> {
-        Ok(VfioDevice { open: Some(Arc::new(Open::new(&sysfs)?)) })
+        Ok(VfioDevice {
+            open: Some(Arc::new(Open::new(&sysfs)?)),
+        })
     }
 
     #[napi]
@@ -146,7 +167,9 @@ impl VfioDevice {
     #[napi]
     pub fn irqs(&self) -> Result<Vec<u32>> {
         let device = &self.open()?.device;
-        Ok((0..IRQ_KINDS).map(|kind| device.get_irq_info(kind).map_or(0, |irq| irq.count)).collect())
+        Ok((0..IRQ_KINDS)
+            .map(|kind| device.get_irq_info(kind).map_or(0, |irq| irq.count))
+            .collect())
     }
 
     /// One little-endian access of 1, 2 or 4 bytes, as one transaction.
@@ -158,7 +181,10 @@ impl VfioDevice {
         let part = bytes.get_mut(..width as usize).ok_or_else(|| invalid("width"))?;
         match open.file.read_at(part, at) {
             Ok(read) if read == width as usize => Ok(u32::from_le_bytes(bytes)),
-            Ok(read) => Err(invalid(format!("{}: region {region}: {read} of {width} bytes read", open.name))),
+            Ok(read) => Err(invalid(format!(
+                "{}: region {region}: {read} of {width} bytes read",
+                open.name
+            ))),
             Err(e) => Err(system(format!("{}: region {region}, read at {offset}", open.name), &e)),
         }
     }
@@ -171,7 +197,10 @@ impl VfioDevice {
         let part = bytes.get(..width as usize).ok_or_else(|| invalid("width"))?;
         match open.file.write_at(part, at) {
             Ok(written) if written == width as usize => Ok(()),
-            Ok(written) => Err(invalid(format!("{}: region {region}: {written} of {width} bytes written", open.name))),
+            Ok(written) => Err(invalid(format!(
+                "{}: region {region}: {written} of {width} bytes written",
+                open.name
+            ))),
             Err(e) => Err(system(format!("{}: region {region}, write at {offset}", open.name), &e)),
         }
     }
@@ -181,13 +210,26 @@ impl VfioDevice {
     pub fn map(&self, region: u32, offset: f64, bytes: f64) -> Result<Mapping> {
         let open = self.open()?;
         let (at, size) = (whole(offset, "offset")?, whole(bytes, "size")?);
-        let total = if region < REGIONS { open.device.get_region_size(region) } else { 0 };
+        let total = if region < REGIONS {
+            open.device.get_region_size(region)
+        } else {
+            0
+        };
         if at.checked_add(size).is_none_or(|end| end > total) {
-            return Err(invalid(format!("{}: {size} bytes at {at} of region {region}, {total} bytes", open.name)));
+            return Err(invalid(format!(
+                "{}: {size} bytes at {at} of region {region}, {total} bytes",
+                open.name
+            )));
         }
         let what = format!("{}: region {region}", open.name);
         let place = open.device.get_region_offset(region) + at;
-        Ok(Mapping::new(Region::new(open.file.as_raw_fd(), place, size, true, &what)?))
+        Ok(Mapping::new(Region::new(
+            open.file.as_raw_fd(),
+            place,
+            size,
+            true,
+            &what,
+        )?))
     }
 
     /// Gives the device the pages of `view`, at address `iova`.
@@ -198,7 +240,12 @@ impl VfioDevice {
         // SAFETY: the view's pages are mapped now and pinned by this call, so whatever the device writes later lands in
         // those pages, even when the memory itself is gone.
         let done = unsafe { open.container.vfio_dma_map(at, view.bytes, view.address as *mut u8) };
-        done.map_err(|e| failed(&format!("{}: DMA map of {} bytes at IOVA {at:#x}", open.name, view.bytes), &e))
+        done.map_err(|e| {
+            failed(
+                &format!("{}: DMA map of {} bytes at IOVA {at:#x}", open.name, view.bytes),
+                &e,
+            )
+        })
     }
 
     #[napi]
@@ -220,13 +267,17 @@ impl VfioDevice {
     #[napi]
     pub fn disable_irqs(&self, kind: u32) -> Result<()> {
         let open = self.open()?;
-        open.device.disable_irq(kind).map_err(|e| failed(&format!("{}: interrupts of kind {kind}", open.name), &e))
+        open.device
+            .disable_irq(kind)
+            .map_err(|e| failed(&format!("{}: interrupts of kind {kind}", open.name), &e))
     }
 
     /// Rejects with ENOTTY when the function has no reset of its own.
     #[napi]
     pub fn reset(&self) -> Result<AsyncTask<Reset>> {
-        Ok(AsyncTask::new(Reset { open: self.open()?.clone() }))
+        Ok(AsyncTask::new(Reset {
+            open: self.open()?.clone(),
+        }))
     }
 
     /// The system resets the function and forgets its mappings when the last descriptor goes.
@@ -246,9 +297,15 @@ fn describe(device: &Handle, index: u32) -> RegionInfo {
         });
         match sparse {
             Some(parts) => {
-                areas.extend(parts.iter().map(|a| Area { offset: a.offset as f64, bytes: a.size as f64 }));
+                areas.extend(parts.iter().map(|a| Area {
+                    offset: a.offset as f64,
+                    bytes: a.size as f64,
+                }));
             }
-            None => areas.push(Area { offset: 0.0, bytes: size as f64 }),
+            None => areas.push(Area {
+                offset: 0.0,
+                bytes: size as f64,
+            }),
         }
     }
     RegionInfo {

@@ -35,11 +35,14 @@ const NAMES: &[(i32, &str)] = &[
     (libc::EOPNOTSUPP, "EOPNOTSUPP"),
 ];
 
+pub fn name(number: i32) -> Option<&'static str> {
+    NAMES.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+}
+
 /// What a system call said, with what it was about.
 pub fn system(what: impl std::fmt::Display, error: &io::Error) -> Error {
     let number = error.raw_os_error().unwrap_or(libc::EIO);
-    let name = NAMES.iter().find(|(known, _)| *known == number).map(|(_, name)| *name);
-    let reason = match name {
+    let reason = match name(number) {
         Some(name) => format!("{name}: {what}: {error}"),
         None => format!("errno {number}: {what}: {error}"),
     };

@@ -38,14 +38,26 @@ struct Shared {
 impl Shared {
     fn new(count: u32) -> std::io::Result<Shared> {
         let flags = libc::EFD_NONBLOCK | libc::EFD_CLOEXEC;
-        let vectors = (0..count).map(|_| EventFd::new(flags)).collect::<std::io::Result<Vec<_>>>()?;
+        let vectors = (0..count)
+            .map(|_| EventFd::new(flags))
+            .collect::<std::io::Result<Vec<_>>>()?;
         let (stop, epoll) = (EventFd::new(flags)?, Epoll::new()?);
-        let tokens = vectors.iter().map(AsRawFd::as_raw_fd).zip(0u64..).chain([(stop.as_raw_fd(), STOP)]);
+        let tokens = vectors
+            .iter()
+            .map(AsRawFd::as_raw_fd)
+            .zip(0u64..)
+            .chain([(stop.as_raw_fd(), STOP)]);
         for (fd, token) in tokens {
             epoll.ctl(ControlOperation::Add, fd, EpollEvent::new(EventSet::IN, token))?;
         }
         let pending = (0..count.div_ceil(32)).map(|_| AtomicU32::new(0)).collect();
-        Ok(Shared { vectors, pending, called: AtomicBool::new(false), stop, epoll })
+        Ok(Shared {
+            vectors,
+            pending,
+            called: AtomicBool::new(false),
+            stop,
+            epoll,
+        })
     }
 
     /// The thread's loop; ends when told, or when Node is ending.
@@ -72,7 +84,9 @@ impl Shared {
     }
 
     fn note(&self, vector: usize) {
-        let Some((fd, word)) = self.vectors.get(vector).zip(self.pending.get(vector / 32)) else { return };
+        let Some((fd, word)) = self.vectors.get(vector).zip(self.pending.get(vector / 32)) else {
+            return;
+        };
         // The count does not matter: interrupts of one vector run together.
         if fd.read().is_ok() {
             word.fetch_or(1 << (vector % 32), Ordering::SeqCst);
@@ -102,7 +116,10 @@ impl Interrupts {
             .name("samara-irq".to_owned())
             .spawn(move || waiting.run(&wake))
             .map_err(|e| system("interrupt thread", &e))?;
-        Ok(Interrupts { shared, thread: Some(thread) })
+        Ok(Interrupts {
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// Takes the bits of vectors 32 * word …; start with word 0.
@@ -112,7 +129,10 @@ impl Interrupts {
             // Before the bits are read: who sets one from here on makes another call.
             self.shared.called.store(false, Ordering::SeqCst);
         }
-        self.shared.pending.get(word as usize).map_or(0, |bits| bits.swap(0, Ordering::SeqCst))
+        self.shared
+            .pending
+            .get(word as usize)
+            .map_or(0, |bits| bits.swap(0, Ordering::SeqCst))
     }
 
     /// Stops the thread and closes the eventfds. Devices have to be told first.

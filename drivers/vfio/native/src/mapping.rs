@@ -82,10 +82,17 @@ pub struct Region {
 impl Region {
     /// Maps part of a file, device or memfd.
     pub fn new(fd: RawFd, offset: u64, bytes: u64, write: bool, what: &str) -> Result<Arc<Region>> {
-        let length = usize::try_from(bytes).ok().filter(|n| *n > 0).ok_or_else(|| invalid(format!("{what}: no bytes")))?;
+        let length = usize::try_from(bytes)
+            .ok()
+            .filter(|n| *n > 0)
+            .ok_or_else(|| invalid(format!("{what}: no bytes")))?;
         let at = libc::off_t::try_from(offset).map_err(|_| invalid(format!("{what}: offset {offset}")))?;
         install().map_err(|e| crate::error::system("sigaction(SIGBUS)", &e))?;
-        let protection = if write { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
+        let protection = if write {
+            libc::PROT_READ | libc::PROT_WRITE
+        } else {
+            libc::PROT_READ
+        };
         // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
         let address = unsafe { libc::mmap(ptr::null_mut(), length, protection, libc::MAP_SHARED, fd, at) };
         if address == libc::MAP_FAILED {
@@ -95,7 +102,12 @@ impl Region {
         let slot = STARTS
             .iter()
             .position(|start| start.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst).is_ok());
-        let region = Region { address, bytes: length, slot, mapped: AtomicBool::new(true) };
+        let region = Region {
+            address,
+            bytes: length,
+            slot,
+            mapped: AtomicBool::new(true),
+        };
         let Some((start, end)) = slot.and_then(|slot| Some((STARTS.get(slot)?, ENDS.get(slot)?))) else {
             return Err(invalid(format!("{what}: {GUARDED} mappings exist")));
         };
@@ -132,15 +144,21 @@ pub struct Mapping {
 
 impl Mapping {
     pub fn new(region: Arc<Region>) -> Mapping {
-        Mapping { region, lent: AtomicBool::new(false) }
+        Mapping {
+            region,
+            lent: AtomicBool::new(false),
+        }
     }
 
     /// Address of a whole 32-bit word inside.
     fn word(&self, offset: f64) -> Result<*mut u32> {
         let at = whole(offset, "offset")? as usize;
-        let fits = at % 4 == 0 && at.checked_add(4).is_some_and(|end| end <= self.region.bytes);
+        let fits = at.is_multiple_of(4) && at.checked_add(4).is_some_and(|end| end <= self.region.bytes);
         if !fits || !self.region.mapped.load(Ordering::SeqCst) {
-            return Err(invalid(format!("word {at} of a mapping of {} bytes", self.region.bytes)));
+            return Err(invalid(format!(
+                "word {at} of a mapping of {} bytes",
+                self.region.bytes
+            )));
         }
         Ok((self.region.address + at) as *mut u32)
     }

@@ -42,7 +42,10 @@ impl FromNapiValue for View {
         if status != sys::Status::napi_ok || kind != sys::TypedarrayType::uint8_array {
             return Err(invalid("not a Uint8Array"));
         }
-        Ok(View { address: data as usize, bytes: length })
+        Ok(View {
+            address: data as usize,
+            bytes: length,
+        })
     }
 }
 
@@ -68,10 +71,17 @@ fn memory_file(bytes: usize, huge: bool) -> Result<OwnedFd> {
     let failed = unsafe {
         libc::ftruncate(fd, size) != 0
             || libc::fallocate(fd, 0, 0, size) != 0
-            || libc::fcntl(fd, libc::F_ADD_SEALS, libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL) != 0
+            || libc::fcntl(
+                fd,
+                libc::F_ADD_SEALS,
+                libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL,
+            ) != 0
     };
     if failed {
-        return Err(last(format!("{bytes} bytes of {} memory", if huge { "hugepage" } else { "shared" })));
+        return Err(last(format!(
+            "{bytes} bytes of {} memory",
+            if huge { "hugepage" } else { "shared" }
+        )));
     }
     Ok(file)
 }
@@ -82,13 +92,24 @@ fn memory_file(bytes: usize, huge: bool) -> Result<OwnedFd> {
 #[napi]
 pub fn back(view: View, huge: bool) -> Result<Descriptor> {
     let unit = if huge { HUGE } else { 4096 };
-    if view.bytes == 0 || view.address % unit != 0 || view.bytes % unit != 0 {
-        return Err(invalid(format!("the range does not start and end at pages of {unit} bytes")));
+    if view.bytes == 0 || !view.address.is_multiple_of(unit) || !view.bytes.is_multiple_of(unit) {
+        return Err(invalid(format!(
+            "the range does not start and end at pages of {unit} bytes"
+        )));
     }
     let file = memory_file(view.bytes, huge)?;
     let (protection, at) = (libc::PROT_READ | libc::PROT_WRITE, view.address as *mut libc::c_void);
     // SAFETY: a new mapping at an address of the kernel's choice.
-    let copy = unsafe { libc::mmap(ptr::null_mut(), view.bytes, protection, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+    let copy = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            view.bytes,
+            protection,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        )
+    };
     if copy == libc::MAP_FAILED {
         return Err(last("mmap of the heap's new pages"));
     }
@@ -116,5 +137,9 @@ pub fn huge_offset(view: View) -> u32 {
 pub fn advise_huge(view: View) -> Result<()> {
     // SAFETY: advice on a range that the engine has mapped; it changes no byte.
     let status = unsafe { libc::madvise(view.address as *mut libc::c_void, view.bytes, libc::MADV_HUGEPAGE) };
-    if status == 0 { Ok(()) } else { Err(last("madvise(MADV_HUGEPAGE)")) }
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(last("madvise(MADV_HUGEPAGE)"))
+    }
 }
