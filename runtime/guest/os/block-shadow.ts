@@ -8,6 +8,7 @@
  * Invariants: a request that was taken comes back once, whatever happens to the driver; slots in use and requests that
  * are ready to be polled are never more than DEPTH; nothing is allocated for a request unless the driver lost it.
  */
+import { Borrow } from "heap/modes";
 import { DEPTH, LOST, PLAIN, QUEUED, SENT, Slots } from "os/block-slots";
 import { Direct, Fault } from "os/rpc";
 import { Backing } from "os/shadow";
@@ -87,7 +88,7 @@ export class BlockShadow extends BlockDeviceServer {
   protected issued(slot: i32): void {}
 
   /** Whether an answer can be true. `request` is null when `read` or `write` answered an error. */
-  protected believes(slot: i32, request: BlockRequest, status: BlockStatus): bool {
+  protected believes(slot: i32, request: Borrow<BlockRequest>, status: BlockStatus): bool {
     return true;
   }
 

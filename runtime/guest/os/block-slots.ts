@@ -6,6 +6,7 @@
  * nobody asked for is noticed. Invariants: `lost` is the number of slots in that state; nothing is allocated here but
  * objects for what was lost.
  */
+import { Borrow } from "heap/modes";
 import { BlockOperation, BlockRequest } from "idl/block-device";
 
 /** Requests in flight. A power of two; slot numbers fit a byte. */
@@ -67,7 +68,7 @@ export class Slots {
     return changetype<usize>(this.data) + <usize>(slot * BLOCK);
   }
 
-  @inline remember(slot: i32, request: BlockRequest, operation: BlockOperation): void {
+  @inline remember(slot: i32, request: Borrow<BlockRequest>, operation: BlockOperation): void {
     this.blocks[slot] = request.block;
     this.tags[slot] = request.tag;
     this.operations[slot] = operation;

@@ -126,6 +126,14 @@ export function faultName(fault: Fault): string {
   return "unknown";
 }
 
+/** Whether a call with this status did not take place, so that what was to be moved is still the caller's. */
+// @ts-ignore: decorator
+@inline
+export function isRefused(status: i32): bool {
+  if (status < Fault.Dead || status == Fault.Crashed) return false;
+  return status <= Fault.Busy || status == Fault.CannotSuspend;
+}
+
 /** Ends the domain: somebody asked a failed result for its value. */
 export function noValue(status: i32): void {
   if (status >= 256) abort("this result has no value: the call met a fault: " + faultName(status));
@@ -169,6 +177,11 @@ export class Status {
   @inline get fault(): Fault {
     return changetype<i32>(this) >= 256 ? <Fault>changetype<i32>(this) : Fault.None;
   }
+
+  /** Whether the call did not take place: what was to be moved is still the caller's. */
+  @inline get refused(): bool {
+    return isRefused(changetype<i32>(this));
+  }
 }
 
 /** Result of a method whose value is one object or capability: `this` IS the status, or that value. */
@@ -192,6 +205,11 @@ export class Direct {
 
   @inline get fault(): Fault {
     return changetype<u32>(this) - 256 < 768 ? <Fault>changetype<i32>(this) : Fault.None;
+  }
+
+  /** Whether the call did not take place: what was to be moved is still the caller's. */
+  @inline get refused(): bool {
+    return isRefused(this.status);
   }
 }
 
@@ -217,5 +235,10 @@ export class Stored {
 
   @inline get fault(): Fault {
     return this.status >= 256 ? <Fault>this.status : Fault.None;
+  }
+
+  /** Whether the call did not take place: what was to be moved is still the caller's. */
+  @inline get refused(): bool {
+    return isRefused(this.status);
   }
 }

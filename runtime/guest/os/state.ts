@@ -7,6 +7,7 @@
  * Invariant: a reader never gets more than was written: what a version does not understand ends it, not its clients.
  */
 
+import { Borrow } from "heap/modes";
 import { HeapObject } from "heap/object";
 import { Capability } from "os/capability";
 
@@ -51,7 +52,7 @@ export class StateWriter {
   }
 
   /** An object of this domain's own, which stays where it is. */
-  object(value: HeapObject): void {
+  object(value: Borrow<HeapObject>): void {
     this.u32(changetype<u32>(value));
   }
 

@@ -4,7 +4,9 @@
  * Owns the typed view; the generated class for each N adds `create`. Invariant: moving a deque moves all that is in it,
  * at the price of one object; what is in it has no handle until it is popped.
  */
+import { Offer } from "heap/modes";
 import { HeapObject, peekField } from "heap/object";
+import { OwnedArray } from "heap/owned";
 import * as intrinsics from "heap/intrinsics";
 
 // @ts-ignore: decorator
@@ -20,8 +22,13 @@ export class Deque<T> extends HeapObject {
   }
 
   /** Moves `object` to the back. False when the deque is full: the object stays the caller's. */
-  @inline push(object: T): bool {
+  @inline push(object: Offer<T>): bool {
     return intrinsics.push(changetype<u32>(object), changetype<u32>(this)) != 0;
+  }
+
+  /** Moves `object` to the back; ends the domain when the deque is full. */
+  @inline append(object: T): void {
+    if (intrinsics.push(changetype<u32>(object), changetype<u32>(this)) == 0) full();
   }
 
   /** Takes the object at the front; `isNull` when the deque is empty. */
@@ -30,19 +37,26 @@ export class Deque<T> extends HeapObject {
   }
 
   /** Moves the first `count` objects of `from` to the back; returns how many found room. */
-  @inline pushN(from: StaticArray<T>, count: i32): i32 {
+  pushN(from: OwnedArray<T>, count: i32): i32 {
     if (<u32>count > <u32>from.length) abort("pushN: count beyond the array");
-    return intrinsics.push_n(changetype<usize>(from), count, changetype<u32>(this));
+    const moved = intrinsics.push_n(from.pointer, count, changetype<u32>(this));
+    for (let i = 0; i < moved; i++) from.take(i);
+    return moved;
   }
 
-  /** Takes up to `count` objects from the front into `into`; returns how many there were. */
-  @inline popN(into: StaticArray<T>, count: i32): i32 {
+  /** Takes up to `count` objects from the front into the first places, which must be empty; returns how many there were. */
+  popN(into: OwnedArray<T>, count: i32): i32 {
     if (<u32>count > <u32>into.length) abort("popN: count beyond the array");
-    return intrinsics.pop_n(changetype<usize>(into), count, changetype<u32>(this));
+    for (let i = 0; i < count; i++) if (into.has(i)) abort("popN: a place of the array is occupied");
+    return intrinsics.pop_n(into.pointer, count, changetype<u32>(this));
   }
 
   /** Reads a scalar of the i-th object from the front in place: `deque.peek<u32>(0, Packet.lengthAt)`. */
   @inline peek<V>(i: u32, offset: u32): V {
     return peekField<V>(changetype<u32>(this), i, offset);
   }
+}
+
+function full(): void {
+  abort("append: the deque is full");
 }

@@ -5,6 +5,7 @@
  * of it costs nothing at run time. Invariant: nothing here allocates in private memory or keeps a handle. A handle
  * that was moved, freed or put into a container is stale: using it ends the domain.
  */
+import { Borrow } from "heap/modes";
 import * as intrinsics from "heap/intrinsics";
 
 /** Loads a T (any scalar) at a byte offset; the kernel's code checks owner, generation and bounds. */
@@ -103,7 +104,7 @@ export class HeapObject {
   }
 
   /** Copies `length` bytes from another object (or this one; overlap is fine). Offsets count from the first byte. */
-  @inline copyFrom(from: HeapObject, fromAt: u32, length: u32, at: u32): void {
+  @inline copyFrom(from: Borrow<HeapObject>, fromAt: u32, length: u32, at: u32): void {
     intrinsics.copy(changetype<u32>(from), fromAt, length, changetype<u32>(this), at);
   }
 }

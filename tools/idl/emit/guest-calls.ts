@@ -16,12 +16,12 @@ import {
 import { resultClass, serverClass } from "../names.ts";
 import { doc } from "./text.ts";
 import { isStored, resultFields, staticBytes, storage } from "./guest-results.ts";
-import { flatParams, fromFlat, guestType, isText, readWords, toFlat, writeWords } from "./guest-values.ts";
+import { flatParams, fromFlat, isText, paramType, readWords, toFlat, writeWords } from "./guest-values.ts";
 
 const DECORATOR = "// @ts-ignore: decorator\n";
 
 const block = (lines: readonly string[], indent: string): string => lines.map((l) => `${indent}${l}\n`).join("");
-const typed = (params: readonly Param[]): string => params.map((p) => `${p.name}: ${guestType(p.type)}`).join(", ");
+const typed = (params: readonly Param[]): string => params.map((p) => `${p.name}: ${paramType(p.type)}`).join(", ");
 
 function external(module: string, name: string, declaration: string): string {
   return `${DECORATOR}@external(${JSON.stringify(module)}, ${JSON.stringify(name)}) declare function ${declaration};\n`;

@@ -24,6 +24,11 @@ export function guestType(type: ValueType): string {
   }
 }
 
+/** The same for a parameter, which also says whether an object is only lent. */
+export function paramType(type: ValueType): string {
+  return type.kind === "borrow" ? `Borrow<${guestType(type)}>` : guestType(type);
+}
+
 export function isText(type: ValueType): type is Extract<ValueType, { kind: "str" | "slice" }> {
   return type.kind === "str" || type.kind === "slice";
 }

@@ -19,6 +19,7 @@ const MIN_ARGUMENTS = 4096;
 
 const LIBRARY: Readonly<Record<string, readonly string[]>> = {
   "heap/object": ["HeapObject", "loadField", "storeField", "checkRange", "exhausted"],
+  "heap/modes": ["Borrow"],
   "heap/intrinsics": ["put", "take", "has", "copy_in", "copy_out", "fill"],
   "heap/deque": ["Deque"],
   "heap/array": ["HeapArray"],

@@ -1,6 +1,7 @@
 /**
  * A domain that serves `Kinds`, and calls it: what it gets and what it answers show how each kind of value crosses.
  */
+import { OwnedArray } from "heap/owned";
 import {
   Color, Failure, Kinds, KindsBothResult, KindsBytesResult, KindsColorResult, KindsDeleteResult, KindsLendResult,
   KindsMoveResult, KindsNarrowResult, KindsNothingResult, KindsPeerResult, KindsQueueResult, KindsRealsResult,
@@ -185,12 +186,12 @@ export function fields(): void {
   check(t.hasNext && t.takeNext().e == 0xffff_ffff && !t.hasNext, "slot");
   check(t.resize(200) && t.size == 200, "resize");
   const queue = ThingDeque4.create();
-  const batch = new StaticArray<Thing>(5);
-  for (let i = 0; i < 5; ++i) batch[i] = Thing.create();
-  check(queue.pushN(batch, 5) == 4 && queue.length == ThingDeque4.capacity, "pushN");
-  const taken = new StaticArray<Thing>(3);
+  const batch = new OwnedArray<Thing>(5);
+  for (let i = 0; i < 5; ++i) batch.put(Thing.create(), i);
+  check(queue.pushN(batch, 5) == 4 && queue.length == ThingDeque4.capacity && batch.has(4) && !batch.has(3), "pushN");
+  const taken = new OwnedArray<Thing>(3);
   check(queue.popN(taken, 3) == 3 && queue.length == 1, "popN");
-  taken[2].free();
+  taken.take(2).free();
   t.putQueue(queue);
   check(t.hasQueue, "queue");
   t.free();
