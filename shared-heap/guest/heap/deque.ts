@@ -44,7 +44,7 @@ export class Deque<T> extends HeapObject {
     return moved;
   }
 
-  /** Takes up to `count` objects from the front into the first places, which must be empty; returns how many there were. */
+  /** Takes up to `count` objects into the first places, which must be empty; returns how many there were. */
   popN(into: OwnedArray<T>, count: i32): i32 {
     if (<u32>count > <u32>into.length) abort("popN: count beyond the array");
     for (let i = 0; i < count; i++) if (into.has(i)) abort("popN: a place of the array is occupied");
