@@ -23,6 +23,7 @@ const FOR_USERS = new Set([
   "KernelError",
   "ReloadRefused",
   "ControlError",
+  "PciError",
 ]);
 
 function commandNames(): string[] {
