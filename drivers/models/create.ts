@@ -1,0 +1,42 @@
+/**
+ * Which models there are, and how one is made. A host in another thread makes it from the same plain data.
+ *
+ * Invariant: what is wrong with a name or an option is found by `describeModel`, before anything is made.
+ */
+import type { PciFunction } from "./config-space.ts";
+import type { DeviceModel, ModelHost, RegisterPage } from "./model.ts";
+import { NvmeModel, REGISTER_WORDS } from "./nvme/model.ts";
+import { nvmeFunction, nvmeOptions } from "./nvme/options.ts";
+
+export type ModelOptions = Readonly<Record<string, unknown>>;
+
+export const MODEL_NAMES = ["nvme"] as const;
+
+export interface ModelDescription {
+  readonly function: PciFunction;
+  /** Words of the page that reads of BAR 0 are answered from. */
+  readonly registerWords: number;
+  /** How long a read of a register takes, nanoseconds. */
+  readonly mmioReadNs: number;
+}
+
+/**
+ * @param name one of MODEL_NAMES
+ * @throws Error that names the model, or the option, and the cause
+ */
+export function describeModel(name: string, options: ModelOptions): ModelDescription {
+  known(name);
+  const checked = nvmeOptions(options);
+  return { function: nvmeFunction(checked), registerWords: REGISTER_WORDS, mmioReadNs: checked.mmioReadNs };
+}
+
+/** @param page as many words as the description says. @throws Error as `describeModel`, or when files cannot be had */
+export function createModel(name: string, options: ModelOptions, host: ModelHost, page: RegisterPage): DeviceModel {
+  known(name);
+  return new NvmeModel(host, nvmeOptions(options), page);
+}
+
+function known(name: string): void {
+  if (!(MODEL_NAMES as readonly string[]).includes(name))
+    throw new Error(`there is no model ${JSON.stringify(name)}; there are: ${MODEL_NAMES.join(", ")}`);
+}
