@@ -74,6 +74,11 @@ export interface BlockDevice {
   flush(): RpcResult<void, BlockError>;
   /** Number of blocks. */
   capacity(): RpcResult<u64, BlockError>;
+  /**
+   * Milliseconds after which a request has come back, whatever happens to the device: whoever has waited longer may take
+   * the one who promised this for dead.
+   */
+  patience(): RpcResult<u32, never>;
   /** How many blocks were read and written, and how many requests failed, since the device started. */
   statistics(): RpcResult<{ reads: u64; writes: u64; errors: u64 }, never>;
 }

@@ -8,6 +8,7 @@
 import {
   BlockDeviceCapacityResult,
   BlockDeviceFlushResult,
+  BlockDevicePatienceResult,
   BlockDevicePollResult,
   BlockDeviceReadResult,
   BlockDeviceServer,
@@ -29,6 +30,8 @@ export { samara_restore, samara_restored, samara_save, samara_save_size } from "
 
 /** Requests in flight. A power of two. */
 const DEPTH: u32 = 128;
+/** What was submitted is done by the next polls. */
+const PATIENCE_MS: u32 = 20;
 const BYTES = BlockRequest.dataLength;
 
 const faults = new FaultPoints();
@@ -107,6 +110,10 @@ class RamDisk extends BlockDeviceServer {
 
   capacity(): BlockDeviceCapacityResult {
     return BlockDeviceCapacityResult.ok(this.count);
+  }
+
+  patience(): BlockDevicePatienceResult {
+    return BlockDevicePatienceResult.ok(PATIENCE_MS);
   }
 
   statistics(): BlockDeviceStatisticsResult {

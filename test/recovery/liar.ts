@@ -53,6 +53,7 @@ export class Liar {
         poll: (done: BlockRequestDeque32) => this.#poll(done),
         flush: () => ({ ok: true, value: undefined }),
         capacity: () => ({ ok: true, value: BigInt(this.blocks.length) }),
+        patience: () => ({ ok: true, value: 20 }),
         statistics: () => ({ ok: true, value: { reads: 0n, writes: 0n, errors: 0n } }),
       },
     ];

@@ -11,11 +11,13 @@
 import { Borrow } from "heap/modes";
 import { DEPTH, LOST, PLAIN, QUEUED, SENT, Slots } from "os/block-slots";
 import { Direct, Fault } from "os/rpc";
-import { Backing } from "os/shadow";
+import { Backing, RESTARTS } from "os/shadow";
+import { now } from "os/thread";
 import {
   BlockDevice,
   BlockDeviceCapacityResult,
   BlockDeviceFlushResult,
+  BlockDevicePatienceResult,
   BlockDevicePollResult,
   BlockDeviceReadResult,
   BlockDeviceServer,
@@ -31,10 +33,11 @@ import {
 import { Lifecycle } from "idl/lifecycle";
 
 const BATCH: i32 = BlockRequestDeque32.capacity;
-/** Polls after which a request that has not come back means that the driver hangs. */
-const PATIENCE: u32 = 100_000;
-/** Slots are looked at for that once in so many polls. A power of two. */
-const LOOK_EVERY: u32 = 1024;
+/** Polls between two looks at whether the driver hangs. A power of two. */
+const LOOK_EVERY: u32 = 256;
+/** What a driver may promise for its `patience`, ms. */
+const LEAST_PATIENCE: u32 = 10;
+const MOST_PATIENCE: u32 = 120_000;
 /** How often an answer is disbelieved before the client gets an error. */
 const DOUBTS: u8 = 2;
 
@@ -49,8 +52,6 @@ class Driver extends Backing {
 }
 
 export class BlockShadow extends BlockDeviceServer {
-  /** Polls that a driver may take for a request. */
-  patience: u32 = PATIENCE;
   protected driver: Driver;
   protected slots: Slots = new Slots();
   /** Slots of the requests in the outbox, in its order. */
@@ -114,12 +115,9 @@ export class BlockShadow extends BlockDeviceServer {
   private transfer(request: BlockRequest, operation: BlockOperation): u32 {
     this.slots.remember(PLAIN, request, operation);
     this.issued(PLAIN);
-    for (let polls: u32 = 0; this.conflicts(request.block, operation); polls++) {
-      if (polls > 2 * this.patience) {
-        request.free();
-        return this.finish(BlockStatus.Io, request);
-      }
-      this.pump();
+    if (this.conflicts(request.block, operation) && !this.settle(request.block, operation)) {
+      request.free();
+      return this.finish(BlockStatus.Io, request);
     }
     let doubts: u8 = 0;
     for (;;) {
@@ -145,6 +143,16 @@ export class BlockShadow extends BlockDeviceServer {
       if (!request.isNull) request.free();
       return this.finish(this.verdict(PLAIN, status), request);
     }
+  }
+
+  /** Waits for the requests that one conflicts with. @returns false when they do not end */
+  private settle(block: u64, operation: BlockOperation): bool {
+    const end = now() + 2 * <f64>this.patienceOf();
+    while (this.conflicts(block, operation)) {
+      if (now() > end) return false;
+      this.pump();
+    }
+    return true;
   }
 
   @inline private call(request: BlockRequest, operation: BlockOperation): Direct {
@@ -231,7 +239,7 @@ export class BlockShadow extends BlockDeviceServer {
     for (let i = 0; i < count; i++) {
       const slot = <i32>this.queue[i];
       this.slots.states[slot] = SENT;
-      this.slots.sentAt[slot] = this.polls;
+      this.slots.sentAt[slot] = 0;
     }
     for (let i = 0, left = this.outbox.length; i < left; i++) {
       const slot = this.slots.of(this.outbox.peek<u32>(i, BlockRequest.tagAt));
@@ -257,7 +265,6 @@ export class BlockShadow extends BlockDeviceServer {
   /** Takes from the driver what is done. When that fails it is restarted, and this poll brings nothing. */
   protected pump(): void {
     this.send();
-    if ((++this.polls & (LOOK_EVERY - 1)) == 0 && this.hangs()) return this.restart();
     if (this.inbox.isNull) this.inbox = BlockRequestDeque32.tryCreate();
     if (this.inbox.isNull) return;
     const answer = this.disk.poll(this.inbox);
@@ -271,7 +278,8 @@ export class BlockShadow extends BlockDeviceServer {
     let fine = true;
     const count = this.inbox.length;
     for (let i = 0; i < count; i++) fine = this.complete(this.inbox.pop()) && fine;
-    if (!fine) this.restart();
+    // What was done is taken first: also who did not poll for long finds it, and no hanging driver.
+    if (!fine || ((++this.polls & (LOOK_EVERY - 1)) == 0 && this.hangs())) this.restart();
     else if (count > 0) this.driver.recover(Fault.None);
   }
 
@@ -313,9 +321,20 @@ export class BlockShadow extends BlockDeviceServer {
 
   /** Whether a request has been with the driver for too long: it hangs, or somebody else restarted it. */
   private hangs(): bool {
-    for (let slot = 0; slot < DEPTH; slot++)
-      if (this.slots.states[slot] == SENT && this.polls - this.slots.sentAt[slot] > this.patience) return true;
-    return false;
+    const time = now();
+    let longest: f64 = 0;
+    for (let slot = 0; slot < DEPTH; slot++) {
+      if (this.slots.states[slot] != SENT) continue;
+      if (this.slots.sentAt[slot] == 0) this.slots.sentAt[slot] = time;
+      else longest = max(longest, time - this.slots.sentAt[slot]);
+    }
+    return longest > <f64>LEAST_PATIENCE && longest > <f64>this.patienceOf();
+  }
+
+  /** How long the driver may take, ms: as it says, within bounds. One that does not answer has no time left. */
+  private patienceOf(): u32 {
+    const answer = this.disk.patience();
+    return answer.ok ? min(max(answer.value, LEAST_PATIENCE), MOST_PATIENCE) : LEAST_PATIENCE;
   }
 
   private restart(): void {
@@ -371,6 +390,11 @@ export class BlockShadow extends BlockDeviceServer {
     let answer = this.disk.capacity();
     while (this.driver.recover(answer.fault)) answer = this.disk.capacity();
     return answer.fault == Fault.None ? answer : BlockDeviceCapacityResult.err(BlockError.Io);
+  }
+
+  /** As long as the driver in each of the lives that it may take. */
+  patience(): BlockDevicePatienceResult {
+    return BlockDevicePatienceResult.ok(this.patienceOf() * <u32>(RESTARTS + 1));
   }
 
   /** What clients of the shadow did, over all lives of the driver. */

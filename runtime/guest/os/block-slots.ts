@@ -33,8 +33,8 @@ export class Slots {
   states: StaticArray<u8> = new StaticArray<u8>(DEPTH);
   /** How often an answer to it was disbelieved. */
   doubts: StaticArray<u8> = new StaticArray<u8>(DEPTH);
-  /** The number of the poll before which it was sent. */
-  sentAt: StaticArray<u32> = new StaticArray<u32>(DEPTH);
+  /** When a look has first found it sent, ms; 0: none has yet. */
+  sentAt: StaticArray<f64> = new StaticArray<f64>(DEPTH);
   lost: i32 = 0;
   freeCount: i32 = DEPTH;
   private free: StaticArray<u8> = new StaticArray<u8>(DEPTH);

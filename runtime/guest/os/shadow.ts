@@ -13,7 +13,7 @@ import { Fault } from "os/rpc";
 import { Lifecycle, LifecycleError } from "idl/lifecycle";
 
 /** Restarts in a row, without an answer between them, before the error goes to the client. */
-const RESTARTS: i32 = 8;
+export const RESTARTS: i32 = 8;
 
 /** The domain behind a shadow. Extend it to give a new life what it must know: `replay`. */
 export class Backing {

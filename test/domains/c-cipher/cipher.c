@@ -114,6 +114,13 @@ static void set64(int word, uint64_t value) {
   if (word == 4) samara_set4(low), samara_set5(high);
 }
 
+BlockDevice_patience_SERVER {
+  (void)self;
+  int32_t status = BlockDevice_patience(below);
+  samara_set0(status == 0 ? samara_get0() : 0);
+  return 0;
+}
+
 BlockDevice_statistics_SERVER {
   (void)self;
   set64(0, reads);

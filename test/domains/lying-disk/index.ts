@@ -6,6 +6,7 @@
 import {
   BlockDeviceCapacityResult,
   BlockDeviceFlushResult,
+  BlockDevicePatienceResult,
   BlockDevicePollResult,
   BlockDeviceReadResult,
   BlockDeviceServer,
@@ -22,6 +23,8 @@ import { BlockMedium } from "idl/block-medium";
 import { FaultInjectionArmResult, FaultInjectionServer } from "idl/fault-injection";
 
 const DEPTH: u32 = 128;
+/** Short: a lie about it would only make the shadow wait. */
+const PATIENCE_MS: u32 = 20;
 const BYTES = BlockRequest.dataLength;
 
 /** In the order of `LIES` in tools/campaign/faults.ts. */
@@ -106,6 +109,10 @@ class LyingDisk extends BlockDeviceServer {
 
   capacity(): BlockDeviceCapacityResult {
     return BlockDeviceCapacityResult.ok(this.lies(Lie.FalseCapacity) ? this.count / 2 : this.count);
+  }
+
+  patience(): BlockDevicePatienceResult {
+    return BlockDevicePatienceResult.ok(PATIENCE_MS);
   }
 
   statistics(): BlockDeviceStatisticsResult {
