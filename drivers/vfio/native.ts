@@ -20,6 +20,8 @@ export interface NativeDescriptor {
   map(offset: number, bytes: number, write: boolean): NativeMapping;
   /** Bytes. */
   size(): number;
+  /** The same for each descriptor of one file. */
+  identity(): string;
   /** Adds one to an eventfd. */
   signal(): void;
   nonblocking(): void;
@@ -59,7 +61,29 @@ export interface NativeVfioDevice {
   close(): void;
 }
 
+/** One end of a connection over a UNIX socket. After an error it is of no more use. */
+export interface NativeChannel {
+  /** Sends a descriptor with the next message; the caller keeps its own. */
+  attach(descriptor: NativeDescriptor): void;
+  attachVectors(interrupts: NativeInterrupts, first: number, count: number): void;
+  send(from: Uint8Array, length: number): void;
+  /** Waits up to `millis` for a message. @returns its size; 0: the peer closed; -1: nothing came */
+  receive(into: Uint8Array, millis: number): number;
+  /** What came with the last message. */
+  takeDescriptors(): NativeDescriptor[];
+  close(): void;
+}
+
+export interface NativeListener {
+  /** @returns null when nobody came within `millis` */
+  accept(millis: number): NativeChannel | null;
+  /** Removes the socket. */
+  close(): void;
+}
+
 export interface Native {
+  readonly Channel: { connect(path: string): NativeChannel };
+  readonly Listener: { bind(path: string): NativeListener };
   readonly VfioDevice: new (sysfs: string) => NativeVfioDevice;
   readonly Interrupts: new (count: number, fired: () => void) => NativeInterrupts;
   /** Puts a memory file below a view, in 2 MiB pages or ordinary ones. The bytes stay. */

@@ -6,6 +6,7 @@
  * answers an access to a function that does not decode memory with a signal; a device that is gone reads as all ones.
  */
 import type { ConfigWidth, DeviceBackend, DeviceEvent, DmaWindow, PciIdentity } from "#kernel/device/backend.ts";
+import { pinned } from "./heap.ts";
 import { errnoOf } from "./native.ts";
 import type { Native, NativeMapping, NativeVfioDevice } from "./native.ts";
 import { BARS, BUS_MASTER, COMMAND, MEMORY_SPACE, ONES } from "./pci.ts";
@@ -160,6 +161,7 @@ class VfioBackend implements DeviceBackend {
     for (const { iova, bytes } of this.#windows) {
       try {
         this.#device.dmaMap(new Uint8Array(this.#memory!, iova, bytes), iova);
+        pinned(this.#memory!, { iova, bytes });
       } catch (error) {
         const hint = errnoOf(error) === "ENOMEM" ? "; is the limit of locked memory (ulimit -l) large enough?" : "";
         throw new Error(`${(error as Error).message}${hint}`, { cause: error });

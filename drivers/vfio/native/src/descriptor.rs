@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 
 use napi::Result;
 use napi_derive::napi;
@@ -27,6 +28,14 @@ impl Descriptor {
 
     fn file(&self) -> Result<&File> {
         self.file.as_ref().ok_or_else(|| invalid("this descriptor was closed"))
+    }
+
+    /// Another descriptor of the same file.
+    pub fn copy(&self) -> Result<OwnedFd> {
+        self.file()?
+            .try_clone()
+            .map(OwnedFd::from)
+            .map_err(|e| system("copy of a descriptor", &e))
     }
 
     pub fn raw(&self) -> Result<RawFd> {
@@ -54,6 +63,13 @@ impl Descriptor {
     pub fn size(&self) -> Result<f64> {
         let data = self.file()?.metadata().map_err(|e| system("fstat", &e))?;
         Ok(data.len() as f64)
+    }
+
+    /// Which file it is: the same for each descriptor of it.
+    #[napi]
+    pub fn identity(&self) -> Result<String> {
+        let data = self.file()?.metadata().map_err(|e| system("fstat", &e))?;
+        Ok(format!("{}:{}", data.dev(), data.ino()))
     }
 
     /// Adds one to an eventfd. A peer that does not read loses nothing: the count stays where it is.

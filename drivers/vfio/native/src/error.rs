@@ -59,6 +59,11 @@ pub fn invalid(what: impl std::fmt::Display) -> Error {
     Error::new(Status::InvalidArg, format!("EINVAL: {what}"))
 }
 
+/// What a peer did against the protocol.
+pub fn protocol(what: impl std::fmt::Display, how: impl std::fmt::Display) -> Error {
+    Error::new(Status::GenericFailure, format!("EPROTO: {what}: {how}"))
+}
+
 /// A number of JavaScript as an offset or a size.
 pub fn whole(value: f64, what: &str) -> napi::Result<u64> {
     // 2^53 - 1: beyond it JavaScript's numbers are not exact.

@@ -3,7 +3,7 @@
 //! Invariant: however fast a device signals, at most one call waits in the event loop; which vectors fired is kept as
 //! bits, and none is lost.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
@@ -149,10 +149,6 @@ impl Interrupts {
 impl Interrupts {
     pub fn eventfds(&self) -> &[EventFd] {
         &self.shared.vectors
-    }
-
-    pub fn raw(&self) -> Vec<RawFd> {
-        self.shared.vectors.iter().map(AsRawFd::as_raw_fd).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 //! TypeScript. Invariants: every size and offset is checked here before it becomes an address, whoever gave it; no
 //! function panics; each error names the call's errno and the path or descriptor that it was about.
 
+mod channel;
 mod descriptor;
 mod device;
 mod error;

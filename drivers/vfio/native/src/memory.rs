@@ -19,6 +19,27 @@ pub struct View {
     pub bytes: usize,
 }
 
+impl View {
+    /// For calls that keep no byte: JavaScript is waiting, and whoever shares the memory may change it at any time, so
+    /// nothing is read twice.
+    pub fn bytes(&self) -> &[u8] {
+        match self.bytes {
+            0 => &[],
+            // SAFETY: the engine's own range, alive during the call that has the view as an argument.
+            n => unsafe { std::slice::from_raw_parts(self.address as *const u8, n) },
+        }
+    }
+
+    /// The same, to be written.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        match self.bytes {
+            0 => &mut [],
+            // SAFETY: as above; no call takes two views of the same bytes.
+            n => unsafe { std::slice::from_raw_parts_mut(self.address as *mut u8, n) },
+        }
+    }
+}
+
 impl TypeName for View {
     fn type_name() -> &'static str {
         "Uint8Array"
