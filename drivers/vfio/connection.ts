@@ -2,8 +2,8 @@
  * The server's side of one vfio-user connection: a message in, what it does to the device, the reply out.
  *
  * Source: QEMU, docs/interop/vfio-user.rst. Invariants: a message is acted on only when its size, its fields and its
- * descriptors fit together, else it is answered with an errno and has done nothing; what breaks the protocol itself ends
- * the connection; each descriptor that came is kept or closed.
+ * descriptors fit together, else it is answered with an errno and has done nothing; what breaks the protocol ends the
+ * connection; each descriptor that came is kept or closed.
  */
 import type { NativeChannel, NativeDescriptor } from "./native.ts";
 import type { ServedDevice } from "./served.ts";
