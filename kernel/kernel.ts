@@ -6,7 +6,7 @@
  * that. The hot path is in the generated proxies; nothing in this file runs on it.
  */
 import { Domain, type Blame } from "./domain/domain.ts";
-import { classify, FAULT_KINDS } from "./domain/fault.ts";
+import { classify, FAULT_KINDS, overran } from "./domain/fault.ts";
 import { policyOf } from "./domain/imports.ts";
 import { describeDomain, type DomainInfo } from "./domain/info.ts";
 import { checkExports, instantiate, makeHostDomain, makeNobody, type InstanceKernel } from "./domain/instantiate.ts";
@@ -145,10 +145,8 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       cpuMicros: () => this.#host.cpuMicros(),
       tidy: () => this.trace.tidy(),
       byId: (id) => this.#registry.at(id),
-      overrun: (domain, ownMs, running) => {
-        const message = `ran ${ownMs} ms of its own, slice ${domain.entry.limits.sliceMs} ms`;
-        const error = running ? new Error(message) : null;
-        domain.blame ??= { kind: "slice", message, error, chain: this.chain(), ownMs };
+      overrun: (domain, limit, ms, running) => {
+        domain.blame ??= { ...overran(domain, limit, ms, running), chain: this.chain() };
         this.#lives.condemn(domain, domain.blame);
       },
     });
@@ -402,7 +400,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     this.hostDomain.blame = null;
     const report = { domain: name, id, incarnation, kind: "service" as const, message: why, chain: this.chain() };
     this.trace.event("fault", id, FAULT_KINDS.indexOf("service"));
-    const nothing = { frames: [], ownMs: null, objectsFreed: 0, bytesFreed: 0, owned: {}, trace: [] };
+    const nothing = { frames: [], ranMs: null, objectsFreed: 0, bytesFreed: 0, owned: {}, trace: [] };
     this.#lives.report({ ...report, ...nothing, ms: this.trace.ms });
   }
 

@@ -66,7 +66,7 @@ export function benchEntry(name: string): ResolvedDomain {
   return {
     name,
     domain: name,
-    limits: { memoryPages: 64, heapBytes: 1 << 20, heapObjects: 1024, sliceMs: 10_000, threads: 1, domains: 0 },
+    limits: { memoryPages: 64, heapBytes: 1 << 20, heapObjects: 1024, sliceMs: 10_000, entryMs: 100_000, threads: 1, domains: 0 },
     provides: [],
     uses: [{ name: "bench", interface: "Bench", provider: "nobody", object: "bench", self: 0 }],
   };

@@ -125,8 +125,8 @@ export class Creation {
     const name = this.#freeName(creator, what.name);
     const provides = readProvides(model, what.provides);
     const uses = this.#uses(creator, what.uses);
-    const { sliceMs } = creator.entry.limits;
-    const entry = { name, domain: name, limits: { ...what.share, sliceMs }, provides, uses };
+    const { sliceMs, entryMs } = creator.entry.limits;
+    const entry = { name, domain: name, limits: { ...what.share, sliceMs, entryMs }, provides, uses };
     const share = { ...what.share, domains: what.share.domains + 1 };
     this.#lend(creator, share);
     this.#coming.add(name);
@@ -239,7 +239,7 @@ export class Creation {
     for (const use of domain.entry.uses) if (isCreation(use)) this.#creators.delete(use.self);
     creator.children.delete(domain);
     domain.creator = null;
-    const { sliceMs: _, domains, ...rest } = domain.entry.limits;
+    const { sliceMs: _, entryMs: __, domains, ...rest } = domain.entry.limits;
     lend(this.#kernel.heap, creator, { ...rest, domains: domains + 1 }, -1);
     this.#release(creator);
   }

@@ -8,8 +8,8 @@ import type { Domain } from "../domain/domain.ts";
 import type { Limits } from "../manifest/manifest.ts";
 import type { ExchangeHeap } from "../../shared-heap/heap.ts";
 
-/** Limits that are divided. The slice is not: it bounds each entry by itself. */
-export type Share = { -readonly [K in Exclude<keyof Limits, "sliceMs">]-?: number };
+/** Limits that are divided. Times are not: they bound each entry by itself. */
+export type Share = { -readonly [K in Exclude<keyof Limits, "sliceMs" | "entryMs">]-?: number };
 
 export const NOTHING: Readonly<Share> = { memoryPages: 0, heapBytes: 0, heapObjects: 0, threads: 0, domains: 0 };
 const KEYS = Object.keys(NOTHING) as (keyof Share)[];

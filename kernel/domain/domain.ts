@@ -24,8 +24,8 @@ export interface Blame {
   /** Its stack is that of the moment of blame; null when nothing of the domain's ran then. */
   readonly error: Error | null;
   readonly chain: readonly string[];
-  /** For an overrun slice: the CPU time of its own. */
-  readonly ownMs?: number;
+  /** For an overrun slice or entry: the CPU time of the call. */
+  readonly ranMs?: number;
 }
 
 export class Domain {

@@ -7,7 +7,8 @@ import type { Host } from "../host/host.ts";
 import type { TraceEntry } from "../trace/trace.ts";
 import type { Usage } from "../../shared-heap/heap.ts";
 import { translateOffset } from "../wasm/offsets.ts";
-import type { Domain } from "./domain.ts";
+import type { Blame, Domain } from "./domain.ts";
+import type { TimeLimit } from "./slice.ts";
 
 export const FAULT_KINDS = [
   "trap", // unreachable, out of bounds, division, …: V8's own
@@ -15,6 +16,7 @@ export const FAULT_KINDS = [
   "abort", // env.abort: assertions and throws of the toolchain
   "rule", // a bad handle, argument or result; a status that the interface does not have
   "slice", // ran longer than its CPU slice
+  "entry", // ran longer than it may with the calls that it made, ever new ones
   "killed", // from outside
   "service", // a service of the host program threw
 ] as const;
@@ -41,8 +43,8 @@ export interface FaultReport {
   readonly frames: readonly TrapFrame[];
   /** Names of the domains in the call chain at the fault, outermost first; the culprit last, unless it was killed. */
   readonly chain: readonly string[];
-  /** For an overrun slice: CPU milliseconds of its own in the call that was too long, as charged. */
-  readonly ownMs: number | null;
+  /** For an overrun slice or entry: CPU milliseconds of the call that was too long, as charged. */
+  readonly ranMs: number | null;
   readonly objectsFreed: number;
   readonly bytesFreed: number;
   /** Objects that it owned itself when it died, by type; the contents of containers only count as freed. */
@@ -84,7 +86,7 @@ export function makeReport(
   const { name, id, incarnation } = domain;
   // Not the module: reports outlive domains.
   const { offsets } = domain.admitted!;
-  const { kind, message, error, chain, ownMs } = domain.blame!;
+  const { kind, message, error, chain, ranMs } = domain.blame!;
   let frames: TrapFrame[] | null = null;
   const find = (): TrapFrame[] =>
     trapFrames(error?.stack ?? "").map((frame) => {
@@ -101,13 +103,21 @@ export function makeReport(
       return (frames ??= find());
     },
     chain,
-    ownMs: ownMs ?? null,
+    ranMs: ranMs ?? null,
     objectsFreed: freed.objects,
     bytesFreed: freed.bytes,
     owned,
     trace,
     ms: trace.at(-1)!.ms!,
   };
+}
+
+/** Why a domain dies that ran longer than it may; `running`: right now, so that the stack shows where. */
+export function overran({ entry }: Domain, limit: TimeLimit, ranMs: number, running: boolean): Omit<Blame, "chain"> {
+  const [kind, how] =
+    limit === "sliceMs" ? (["slice", "of its own, slice"] as const) : (["entry", "with its calls, limit"] as const);
+  const message = `ran ${ranMs} ms ${how} ${entry.limits[limit]} ms`;
+  return { kind, message, error: running ? new Error(message) : null, ranMs };
 }
 
 /** What V8 threw, as a fault kind. Anything but a trap or an exhausted stack is a bug of ours, and says so. */

@@ -120,6 +120,7 @@ export function makeHostDomain(generation: number, tick: Function): Domain {
     heapBytes: 0x7fffffff,
     heapObjects: 0x7fffffff,
     sliceMs: Infinity,
+    entryMs: Infinity,
     threads: 0,
     domains: 0,
   };

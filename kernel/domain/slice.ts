@@ -1,5 +1,5 @@
 /**
- * CPU slices: what happens when the watchdog asks the running code for a tick.
+ * CPU slices and entries: what happens when the watchdog asks the running code for a tick.
  *
  * The watchdog samples: with its request it notes how deep the stack is. The time since the last tick is charged to the
  * frame that was sampled, in its frame word, which a return discards: so a frame's time is its own, without callees. A
@@ -8,7 +8,15 @@
  * certainly alone in it: a caller's share of an interval with calls in it is at most MIXED_UNITS. Nor does all of it
  * count when the request went unanswered for much longer than the thread has computed: a debugger held it then.
  *
- * The domain of a frame that has used up its slice is condemned. When it is not the running one, it is only marked: an
+ * A tree of calls that are all short is stopped by the second account. A frame word without time is new, so each tick
+ * sees how many frames were there at the last one: the deepest of them *drove* the interval, since what was above it
+ * came and went. When a frame has returned, what it drove passes to the deepest that is left. So each frame has the
+ * time in which it stayed and all above it changed, and a domain that of its frames on the stack. Only the deepest is
+ * judged: who waits in one call is not, before it is back. Nor is that call held against it then: of calls that took
+ * long, each domain keeps as much as its own limit, once in a stay. A *stay* ends when the stack is empty; it takes at
+ * most twice the limits of those who took part.
+ *
+ * The domain of a frame that has used up its time is condemned. When it is not the running one, it is only marked: an
  * innocent callee finishes, and the culprit traps when control is back in it. Time is also added up for each domain,
  * for people to see. A tick never suspends, frees or moves anything, so facts about handles survive it.
  */
@@ -25,6 +33,7 @@ import {
   FRAME_TIME_UNIT_US,
   FRAMES,
   MAX_FRAMES,
+  OWNER_HOST,
 } from "../../shared-heap/layout.ts";
 import type { Domain } from "./domain.ts";
 
@@ -36,8 +45,19 @@ export interface SliceKernel {
   byId(id: number): Domain | null;
   /** Called at every tick. */
   tidy(): void;
-  /** Marks the domain as dying, for having overrun its slice; `running`: in the frame on top. */
-  overrun(domain: Domain, ownMs: number, running: boolean): void;
+  /** Marks the domain as dying, for having overrun one of its limits; `running`: in the frame on top. */
+  overrun(domain: Domain, limit: TimeLimit, ms: number, running: boolean): void;
+}
+
+/** Time of one call without the calls it makes, or with them. */
+export type TimeLimit = "sliceMs" | "entryMs";
+
+/** The frame that is the deepest of so many drove so much; other frames of its domain, below it, drove `before`. */
+interface Drive {
+  readonly frames: number;
+  readonly domain: number;
+  readonly before: number;
+  units: number;
 }
 
 const MAX_UNITS = 0xfffff;
@@ -46,6 +66,8 @@ const UNITS_PER_MS = 1000 / FRAME_TIME_UNIT_US;
 const MIXED_UNITS = 2 * UNITS_PER_MS;
 /** A request that is this many times older than the time computed since the last tick found the thread held. */
 const HELD_RATIO = 8;
+/** From here on a call is one that its caller waits for, and not one of many. */
+const LONG_UNITS = 10 * UNITS_PER_MS;
 /** From a tick on in the frame word above the top one, until a call overwrites it. No frame word has this value. */
 const ALONE = -1;
 /**
@@ -54,10 +76,16 @@ const ALONE = -1;
  */
 const SAMPLE_UNITS = UNITS_PER_MS;
 
+const toMs = (units: number): number => (units * FRAME_TIME_UNIT_US) / 1000;
+
 export class SliceClock {
   readonly #kernel: SliceKernel;
   /** CPU time of the last tick; -1 after control was in the host, whose time is nobody's. */
   #last = -1;
+  /** Of the frames on the stack that drove, outermost first. */
+  readonly #drives: Drive[] = [];
+  /** What domains keep in this stay of their long calls that are over, in units. */
+  readonly #kept = new Map<number, number>();
 
   constructor(kernel: SliceKernel) {
     this.#kernel = kernel;
@@ -65,7 +93,10 @@ export class SliceClock {
 
   /** Called whenever the stack is empty: time from here to the next entry is the host's. */
   idle(): void {
+    if (this.#last < 0) return;
     this.#last = -1;
+    this.#drives.length = 0;
+    this.#kept.clear();
   }
 
   /** The import behind every lowered loop head and function entry. Throws only into the domain that is to die. */
@@ -85,33 +116,80 @@ export class SliceClock {
     const sampled = asked & EPOCH_DEPTH_MASK;
     const held = (asked >>> EPOCH_AGE_SHIFT) * UNITS_PER_MS > HELD_RATIO * units;
     this.#account(sampled - 1, first ? SAMPLE_UNITS : units);
-    if (sampled <= depth) this.#charge(sampled - 1, depth, units, held);
-    const running = this.#kernel.byId(ledger[(FRAMES >> 2) + depth - 1]! & FRAME_DOMAIN_MASK);
+    const known = this.#markNew(depth);
+    const alone = known === depth && ledger[(FRAMES >> 2) + depth] === ALONE && !held;
+    const share = alone ? units : Math.min(units, MIXED_UNITS);
+    if (sampled <= known) this.#charge(sampled - 1, depth, sampled === depth ? share : Math.min(share, MIXED_UNITS));
+    this.#drive(known, depth, share);
+    if (depth < MAX_FRAMES) ledger[(FRAMES >> 2) + depth] = ALONE;
+    const running = this.#kernel.byId(this.#domainAt(depth - 1));
     if (running !== null && !running.alive) throw trap;
   };
 
-  #charge(frame: number, depth: number, units: number, held: boolean): void {
+  #domainAt(frame: number): number {
+    return this.#kernel.ledger[(FRAMES >> 2) + frame]! & FRAME_DOMAIN_MASK;
+  }
+
+  /** Leaves a mark, the smallest unit of time, in frames without one. @returns how many had one, the others above */
+  #markNew(depth: number): number {
+    const { ledger } = this.#kernel;
+    let known = depth;
+    for (; known > 0 && ledger[(FRAMES >> 2) + known - 1]! >>> FRAME_TIME_SHIFT === 0; known--)
+      ledger[(FRAMES >> 2) + known - 1]! |= 1 << FRAME_TIME_SHIFT;
+    return known;
+  }
+
+  #charge(frame: number, depth: number, share: number): void {
     const { ledger } = this.#kernel;
     const at = (FRAMES >> 2) + frame;
     const word = ledger[at]!;
-    const own = word >>> FRAME_TIME_SHIFT;
-    const onTop = frame === depth - 1;
-    const alone = onTop && ledger[at + 1] === ALONE && !held;
-    // The first time leaves a mark, the smallest unit, and no more.
-    const share = own === 0 ? 1 : alone ? units : Math.min(units, MIXED_UNITS);
-    const total = Math.min(own + share, MAX_UNITS);
+    const total = Math.min((word >>> FRAME_TIME_SHIFT) + share, MAX_UNITS);
     ledger[at] = (total << FRAME_TIME_SHIFT) | (word & FRAME_DOMAIN_MASK);
-    if (onTop && depth < MAX_FRAMES) ledger[at + 1] = ALONE;
     const domain = this.#kernel.byId(word & FRAME_DOMAIN_MASK);
-    const ownMs = (total * FRAME_TIME_UNIT_US) / 1000;
-    if (domain !== null && domain.alive && ownMs > domain.entry.limits.sliceMs)
-      this.#kernel.overrun(domain, ownMs, onTop);
+    if (domain !== null && domain.alive && toMs(total) > domain.entry.limits.sliceMs)
+      this.#kernel.overrun(domain, "sliceMs", toMs(total), frame === depth - 1);
+  }
+
+  /** The deepest of `frames` drove `units`, and what those did that have returned meanwhile. */
+  #drive(frames: number, depth: number, units: number): void {
+    const drives = this.#drives;
+    let passed = 0;
+    for (let last = drives.at(-1); last !== undefined && last.frames > frames; last = drives.at(-1)) {
+      passed += last.units;
+      passed -= this.#keep(last.domain, passed);
+      drives.pop();
+    }
+    if (frames === 0) return;
+    if (drives.at(-1)?.frames !== frames) drives.push(this.#newDrive(frames));
+    const drive = drives.at(-1)!;
+    drive.units += passed + units;
+    const domain = this.#kernel.byId(drive.domain);
+    const ms = toMs(drive.before + drive.units);
+    if (domain !== null && domain.alive && ms > domain.entry.limits.entryMs)
+      this.#kernel.overrun(domain, "entryMs", ms, frames === depth);
+  }
+
+  #newDrive(frames: number): Drive {
+    const domain = this.#domainAt(frames - 1);
+    const below = this.#drives.findLast((drive) => drive.domain === domain);
+    return { frames, domain, before: below === undefined ? 0 : below.before + below.units, units: 0 };
+  }
+
+  /** A call is over. @returns the part of its time that is not held against who waited for it */
+  #keep(id: number, units: number): number {
+    const domain = this.#kernel.byId(id);
+    if (domain === null || units < LONG_UNITS) return 0;
+    const kept = this.#kept.get(id) ?? 0;
+    // The host's own services have no limit: the longest call counts.
+    const most = id === OWNER_HOST ? Math.max(kept, units) : domain.entry.limits.entryMs * UNITS_PER_MS;
+    const part = Math.min(units, Math.max(0, most - kept));
+    this.#kept.set(id, kept + part);
+    return part;
   }
 
   /** Adds to what the domain has used in all. */
   #account(frame: number, units: number): void {
-    const { ledger } = this.#kernel;
-    const domain = ledger[(FRAMES >> 2) + frame]! & FRAME_DOMAIN_MASK;
-    ledger[(DOMAINS + (domain << DOMAIN_SHIFT) + DOMAIN_CPU) >> 2]! += units;
+    const domain = this.#domainAt(frame);
+    this.#kernel.ledger[(DOMAINS + (domain << DOMAIN_SHIFT) + DOMAIN_CPU) >> 2]! += units;
   }
 }

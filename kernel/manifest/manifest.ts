@@ -16,6 +16,11 @@ export interface Limits {
   readonly heapObjects?: number;
   /** Time that one entry may take without the calls it makes, in milliseconds. */
   readonly sliceMs?: number;
+  /**
+   * Time that one entry may take with the calls it makes, in milliseconds, if it makes ever new ones: nobody else runs
+   * as long. Default: ten slices.
+   */
+  readonly entryMs?: number;
   /** Threads at once: async calls that have not ended, and threads that it spawned. More than 1: see `runtime`. */
   readonly threads?: number;
   /** Domains that it may have created at once; with `kernel.domains` only. Their limits are taken from its own. */
@@ -161,9 +166,13 @@ export const DEFAULT_LIMITS: Required<Limits> = {
   heapBytes: 16 * 1024 * 1024,
   heapObjects: 16_384,
   sliceMs: 100,
+  entryMs: 1000,
   threads: 1,
   domains: 16,
 };
+
+/** The default of `entryMs`, in slices. */
+export const ENTRY_SLICES = 10;
 
 /** The built-in provider that has one object of the interface `Lifecycle` for each domain, under the domain's name. */
 export const SUPERVISOR = "supervisor";

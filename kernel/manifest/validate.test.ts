@@ -59,8 +59,11 @@ test("a good manifest resolves every name, object number and limit", () => {
   expect(resolved.domains[2]!.uses).toEqual([
     { name: "disk", interface: "BlockDevice", provider: "ramdisk", object: "spare", self: 1 },
   ]);
-  expect(resolved.domains[2]!.limits).toEqual({ ...DEFAULT_LIMITS, memoryPages: 8, sliceMs: 7 });
+  expect(resolved.domains[2]!.limits).toEqual({ ...DEFAULT_LIMITS, memoryPages: 8, sliceMs: 7, entryMs: 70 });
   expect(resolved.domains[0]!.uses[0]).toMatchObject({ provider: "kernel", self: 0 });
+  const slow = { kv: { ...good.domains.kv, limits: { sliceMs: 7, entryMs: 60_000 } } };
+  const [, , kv] = validateManifest(system({ domains: { ...good.domains, ...slow } }), descriptors, model).domains;
+  expect(kv!.limits).toMatchObject({ sliceMs: 7, entryMs: 60_000 });
 });
 
 test("uses may refer forwards and in circles", () => {

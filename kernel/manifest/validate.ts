@@ -12,6 +12,7 @@ import {
   DEFAULT_LIMITS,
   DEFAULT_RESTART,
   DOMAINS,
+  ENTRY_SLICES,
   LIFECYCLE,
   ManifestError,
   SUPERVISOR,
@@ -37,6 +38,7 @@ const RANGES: Readonly<Record<keyof Limits, readonly [number, number]>> = {
   heapBytes: [0, 2 * GIB],
   heapObjects: [0, MAX_OBJECTS],
   sliceMs: [1, 60_000],
+  entryMs: [1, 3_600_000],
   threads: [1, 16_384],
   domains: [0, MAX_DOMAINS],
 };
@@ -148,11 +150,13 @@ function mergeLimits(
     report.at("heapObjects").add(`${wanted.heapObjects} exceeds heap.objects, ${heap.objects}`);
   }
   if (wanted.threads! > 1 && descriptor.runtime !== "stub") report.at("threads").add(ONE_THREAD);
+  const sliceMs = wanted.sliceMs ?? DEFAULT_LIMITS.sliceMs;
   return {
     memoryPages: wanted.memoryPages ?? DEFAULT_LIMITS.memoryPages,
     heapBytes: wanted.heapBytes ?? Math.min(DEFAULT_LIMITS.heapBytes, heap.bytes),
     heapObjects: wanted.heapObjects ?? Math.min(DEFAULT_LIMITS.heapObjects, heap.objects),
-    sliceMs: wanted.sliceMs ?? DEFAULT_LIMITS.sliceMs,
+    sliceMs,
+    entryMs: wanted.entryMs ?? ENTRY_SLICES * sliceMs,
     threads: wanted.threads ?? DEFAULT_LIMITS.threads,
     domains: wanted.domains ?? DEFAULT_LIMITS.domains,
   };

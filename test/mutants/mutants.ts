@@ -6,12 +6,14 @@ import { HEAP_MUTANTS } from "./heap.ts";
 import { LOADER_MUTANTS } from "./loader.ts";
 import type { Mutant } from "./mutant.ts";
 import { PROXY_MUTANTS } from "./proxies.ts";
+import { SLICE_MUTANTS } from "./slices.ts";
 import { THREAD_MUTANTS } from "./threads.ts";
 import { TICK_MUTANTS } from "./ticks.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...LOADER_MUTANTS,
   ...TICK_MUTANTS,
+  ...SLICE_MUTANTS,
   ...HEAP_MUTANTS,
   ...PROXY_MUTANTS,
   ...CREATION_MUTANTS,

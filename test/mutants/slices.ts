@@ -1,0 +1,118 @@
+/**
+ * Seeded bugs in who is charged for CPU time: slices of single calls, and entries with all their calls.
+ */
+import type { Mutant } from "./mutant.ts";
+
+const SLICE = "kernel/domain/slice.ts";
+const SLICE_TEST = "kernel/domain/slice.test.ts";
+
+export const SLICE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "slice-charged-to-outermost",
+    file: SLICE,
+    find: "this.#charge(sampled - 1, depth, sampled",
+    replace: "this.#charge(0, depth, sampled",
+    why: "the caller of an endless callee is condemned for it",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+  {
+    name: "call-charged-at-first-sight",
+    file: SLICE,
+    find: "if (sampled <= known)",
+    replace: "if (sampled <= depth)",
+    why: "a short callee is condemned for the time of its endless caller",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+  {
+    name: "callee-time-charged-to-caller",
+    file: SLICE,
+    find: "const share = alone ? units : Math.min(units, MIXED_UNITS);",
+    replace: "const share = units;",
+    why: "a caller is condemned for the time of a slow callee",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+  {
+    name: "debugger-time-charged",
+    file: SLICE,
+    find: "=== ALONE && !held",
+    replace: "=== ALONE",
+    why: "a domain is condemned for what a debugger does in its call",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+  {
+    name: "overrun-traps-the-innocent",
+    file: SLICE,
+    find: "if (running !== null && !running.alive) throw trap;",
+    replace: "if (running !== null) throw trap;",
+    why: "P2: every domain that ticks dies",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+  {
+    name: "tree-never-ends",
+    file: SLICE,
+    find: "ms > domain.entry.limits.entryMs",
+    replace: "ms > Infinity",
+    why: "W2: a tree of short calls runs for ever",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+  {
+    name: "waiter-judged",
+    file: SLICE,
+    find: "const drive = drives.at(-1)!;",
+    replace: "const drive = drives.at(0)!;",
+    why: "who waits in one call of another is condemned for it",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+  {
+    name: "long-call-held-against-who-waited",
+    file: SLICE,
+    find: "passed -= this.#keep(last.domain, passed);",
+    replace: "",
+    why: "who waited in one long call is condemned when it is back",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+  {
+    name: "long-calls-kept-again-and-again",
+    file: SLICE,
+    find: "this.#kept.set(id, kept + part);",
+    replace: "",
+    why: "who makes ever new long calls is never condemned",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+  {
+    name: "recursion-begins-anew",
+    file: SLICE,
+    find: "before: below === undefined ? 0 : below.before + below.units",
+    replace: "before: 0",
+    why: "a domain that calls itself deeper and deeper has a new limit in each call",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+  {
+    name: "frames-never-known",
+    file: SLICE,
+    find: "known--)\n      ledger[(FRAMES >> 2) + known - 1]! |= 1 << FRAME_TIME_SHIFT;",
+    replace: "known--);",
+    why: "no frame is ever met again: nobody is charged",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+  {
+    name: "stay-never-ends",
+    file: SLICE,
+    find: "this.#kept.clear();",
+    replace: "",
+    why: "who waits in one long call in each of several entries is condemned",
+    killers: [SLICE_TEST],
+    modes: "any",
+  },
+];
