@@ -73,6 +73,7 @@ export class ServedDevice {
   read(region: number, offset: number, into: Uint8Array): number {
     if (this.#gone) into.fill(0xff);
     else if (region === REGION_CONFIG) this.#readConfig(offset, into);
+    else if (!this.#config.memoryDecoding) into.fill(0xff);
     else this.#readBar(region, offset, into);
     return 0;
   }
@@ -81,11 +82,21 @@ export class ServedDevice {
   write(region: number, offset: number, from: Uint8Array): number {
     if (this.#gone) return 0;
     if (region === REGION_CONFIG) return this.#writeConfig(offset, from);
+    if (!this.#config.memoryDecoding) return 0;
     // What a device does with less than a register is nowhere specified; no driver does it.
     if (offset % 4 !== 0 || from.length % 4 !== 0) return Errno.EINVAL;
     const view = new DataView(from.buffer, from.byteOffset, from.length);
-    for (let at = 0; at < from.length; at += 4) this.model.write32(region, offset + at, view.getUint32(at, true));
+    for (let at = 0; at < from.length; at += 4)
+      if (!this.#isMsix(region, offset + at)) this.model.write32(region, offset + at, view.getUint32(at, true));
     return 0;
+  }
+
+  /** Table and pending bits: a client sends its interrupts itself, and masks them itself. */
+  #isMsix(bar: number, offset: number): boolean {
+    const { msix } = this.model.function;
+    const inTable = offset >= msix.table && offset < msix.table + 16 * msix.vectors;
+    const inPending = offset >= msix.pba && offset < msix.pba + 8 * Math.ceil(msix.vectors / 64);
+    return bar === msix.bar && (inTable || inPending);
   }
 
   #readBar(bar: number, offset: number, into: Uint8Array): void {
