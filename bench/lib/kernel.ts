@@ -5,7 +5,7 @@
  */
 import { Kernel } from "#kernel/kernel.ts";
 import type { Model } from "#kernel/interface/model.ts";
-import type { ResolvedDomain } from "#kernel/manifest/manifest.ts";
+import { DEFAULT_LIMITS, type ResolvedDomain } from "#kernel/manifest/manifest.ts";
 
 const FINGERPRINT = "0000000000000000";
 
@@ -66,7 +66,14 @@ export function benchEntry(name: string): ResolvedDomain {
   return {
     name,
     domain: name,
-    limits: { memoryPages: 64, heapBytes: 1 << 20, heapObjects: 1024, sliceMs: 10_000, entryMs: 100_000, threads: 1, domains: 0 },
+    limits: {
+      ...DEFAULT_LIMITS,
+      memoryPages: 64,
+      heapBytes: 1 << 20,
+      heapObjects: 1024,
+      sliceMs: 10_000,
+      entryMs: 100_000,
+    },
     provides: [],
     uses: [{ name: "bench", interface: "Bench", provider: "nobody", object: "bench", self: 0 }],
   };

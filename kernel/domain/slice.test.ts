@@ -295,7 +295,7 @@ describe("an entry", () => {
     const tree = (depth: number): void => {
       clock.call(4);
       run(clock, 1);
-      for (let i = 0; depth > 0 && i < 2 && clock.overran.length === 0; i++) tree(depth - 1);
+      for (let i = 0; i < Math.min(depth, 2) && clock.overran.length === 0; i++) tree(depth - 1);
       clock.leave();
     };
     clock.frames();
@@ -322,7 +322,7 @@ describe("an entry", () => {
       if (!domain.alive) return;
       clock.call(domain.id);
       run(clock, 1);
-      for (let i = 0; depth > 0 && i < 3 && domain.alive; i++) tree(depth - 1);
+      for (let i = 0; i < Math.min(depth, 3) && domain.alive; i++) tree(depth - 1);
       clock.leave();
     };
     clock.frames();

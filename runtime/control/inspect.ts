@@ -14,7 +14,8 @@ export function formatInspect({ domain: d, edges, fault, trace }: InspectAnswer)
   const over = fault !== null && fault.trace.at(-1)?.sequence === trace.at(-1)?.sequence;
   return [
     `${d.name}: ${formatState(d)}, life ${d.incarnation}${life}; ${formatCount(d.faults, "fault")}`,
-    `  CPU ${formatTime(d.cpuMs)}; slice ${limits.sliceMs} ms, entry ${limits.entryMs} ms; threads ${d.threads} of ${limits.threads}`,
+    `  CPU ${formatTime(d.cpuMs)}; slice ${limits.sliceMs} ms, entry ${limits.entryMs} ms; ` +
+      `threads ${d.threads} of ${limits.threads}`,
     `  memory ${formatBytes(d.memoryBytes)} of ${formatBytes(limits.memoryPages * 65536)}`,
     `  exchange heap ${formatBytes(d.bytes)} of ${formatBytes(limits.heapBytes)}, ` +
       `${d.objects} of ${limits.heapObjects} objects`,
