@@ -1,5 +1,5 @@
 /**
- * Asynchronous events (NVMe 1.4, 5.2): what the controller tells without being asked, and the requests that wait for it.
+ * Asynchronous events (NVMe 1.4, 5.2): what the controller tells unasked, and the requests that wait for it.
  *
  * Invariant: after an event was told, no other of its type is until the log page that it names has been read.
  */

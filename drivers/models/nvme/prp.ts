@@ -68,7 +68,7 @@ export class PrpWalk {
           at = entry;
           break;
         }
-        const covered = Math.min(rest);
+        const covered = Math.min(rest, PAGE);
         this.#add(entry, covered);
         rest -= covered;
       }
