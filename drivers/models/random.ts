@@ -7,8 +7,9 @@ export class Random {
   #state: number;
 
   constructor(seed: number) {
-    // The one state that the generator never leaves.
-    this.#state = seed >>> 0 === 0 ? 0x9e37_79b9 : seed >>> 0;
+    // Small seeds are spread over all bits; 0 is the one state that the generator never leaves.
+    const spread = Math.imul(seed, 0x9e37_79b1) >>> 0;
+    this.#state = spread === 0 ? 0x9e37_79b1 : spread;
   }
 
   /** A whole number below `limit`. */
@@ -18,6 +19,7 @@ export class Random {
     x ^= x >>> 17;
     x ^= x << 5;
     this.#state = x >>> 0;
-    return this.#state % limit;
+    // The high bits: the low ones of neighbouring seeds are alike.
+    return Math.floor((this.#state / 0x1_0000_0000) * limit);
   }
 }

@@ -147,6 +147,20 @@ export class Rig {
     return queue;
   }
 
+  /** As `bringUp`, but whatever comes of it; memory is laid out anew. */
+  bringUpAnyhow(): void {
+    this.#next = WINDOW;
+    this.write(0x14, 0);
+    this.enable();
+    this.io = new RigQueue(this, 1, 16);
+    const size = (1 | (15 << 16)) >>> 0;
+    this.bytes.fill(0, this.io.cq, this.io.cq + 256);
+    this.admin.put(this.command(0x05, 0, this.io.cq, 0, [size, 3]));
+    this.admin.put(this.command(0x01, 0, this.io.sq, 0, [size, 1 | (1 << 16)]));
+    this.admin.ring();
+    this.backend.step();
+  }
+
   nextCid(): number {
     this.#cid = (this.#cid + 1) & 0xffff;
     return this.#cid;
