@@ -83,7 +83,7 @@ const FILES = listFiles(ROOT, (name) => /\.m?ts$/.test(name) && !name.endsWith("
 const text = (file: string): string => readFileSync(join(ROOT, file), "utf8");
 /** A folder named `test` beside sources holds what their tests share. */
 const isTest = (file: string): boolean =>
-  file.endsWith(".test.ts") || /^(kernel|shared-heap)\/(.*\/)?test\//.test(file);
+  file.endsWith(".test.ts") || /^(kernel|shared-heap|drivers)\/(.*\/)?test\//.test(file);
 const isDomainSource = (file: string): boolean => DOMAINS.test(file) && !file.endsWith("/domain.ts") && !isTest(file);
 
 /** Module specifiers of static and dynamic imports and re-exports; those inside template text are not code. */

@@ -82,6 +82,8 @@ export interface NativeListener {
 }
 
 export interface Native {
+  /** Opens a file that exists, to be shared as memory. */
+  readonly Descriptor: { open(path: string): NativeDescriptor };
   readonly Channel: { connect(path: string): NativeChannel };
   readonly Listener: { bind(path: string): NativeListener };
   readonly VfioDevice: new (sysfs: string) => NativeVfioDevice;

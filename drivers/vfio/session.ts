@@ -43,6 +43,7 @@ export class Session {
   #resetting = -1;
   #resetErrno = 0;
   #gone = false;
+  #why = "closed";
   #closedByServer = false;
   /** Most descriptors that the server takes with a message. */
   mostDescriptors = 1;
@@ -89,7 +90,7 @@ export class Session {
    * @throws Refused; Error when the server is gone or breaks the protocol, which is the end of the session.
    */
   request(command: number, bytes: number, least: number): number {
-    if (this.#gone) throw new ProtocolError("the server is gone");
+    if (this.#gone) throw new ProtocolError(`the server is gone: ${this.#why}`);
     try {
       return this.#exchange(command, bytes, least);
     } catch (error) {
@@ -195,6 +196,7 @@ export class Session {
   #end(error: Error): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#why = error.message;
     this.#closedByServer = error instanceof Closed || /^(EPIPE|ECONNRESET):/.test(error.message);
     this.#channel.close();
     this.#onGone(error.message);

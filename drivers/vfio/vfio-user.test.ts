@@ -14,6 +14,7 @@ import { ROOT } from "../../tools/lib/paths.ts";
 import { loadNative } from "./native.ts";
 import type { Native } from "./native.ts";
 import { ID, Reg, VECTORS } from "./test/device.ts";
+import { ended, started } from "./test/process.ts";
 import { connectVfioUser } from "./vfio-user.ts";
 
 const PAGE = 65_536;
@@ -29,12 +30,7 @@ describe.skipIf(nativeMissing() !== null)("a device of another process", () => {
 
   beforeAll(() => void (native = loadNative(buildNative())));
 
-  async function serve(): Promise<ChildProcess> {
-    const child = fork(join(ROOT, "drivers/vfio/test/server.ts"), [nativeFile(), path], { execArgv: [] });
-    child.on("message", (text) => notes.push(String(text)));
-    await vi.waitFor(() => expect(notes).toContain("ready"), 20_000);
-    return child;
-  }
+  const serve = (): Promise<ChildProcess> => started("server.ts", [path], notes);
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "samara-vfio-user-"));
@@ -48,11 +44,7 @@ describe.skipIf(nativeMissing() !== null)("a device of another process", () => {
 
   afterEach(async () => {
     await device.close();
-    if (server.exitCode === null && server.signalCode === null) {
-      const ended = once(server, "exit");
-      server.kill("SIGTERM");
-      await ended;
-    }
+    await ended(server);
     rmSync(folder, { recursive: true, force: true });
   });
 

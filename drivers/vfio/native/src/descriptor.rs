@@ -45,6 +45,13 @@ impl Descriptor {
 
 #[napi]
 impl Descriptor {
+    /// Opens a file that exists, to be shared as memory.
+    #[napi(factory)]
+    pub fn open(path: String) -> Result<Descriptor> {
+        let file = File::options().read(true).write(true).open(&path).map_err(|e| system(&path, &e))?;
+        Ok(Descriptor { file: Some(file) })
+    }
+
     /// Maps part of what it refers to, shared.
     #[napi]
     pub fn map(&self, offset: f64, bytes: f64, write: bool) -> Result<Mapping> {

@@ -1,0 +1,98 @@
+/**
+ * A server that lies: `node hostile-server.ts NATIVE SOCKET LIE`. Serves a CopyDevice, and spoils its answers.
+ */
+import { Connection } from "../connection.ts";
+import { loadNative } from "../native.ts";
+import type { NativeChannel } from "../native.ts";
+import { ServedDevice } from "../served.ts";
+import { Command, HEADER, Message, REPLY, Size } from "../wire.ts";
+import { CopyDevice } from "./device.ts";
+
+type Lie = (out: Message, length: number, send: (length: number) => void) => void;
+
+/** A lie that spoils the answers to one command. */
+const about =
+  (command: number, spoil: (out: Message, length: number) => number): Lie =>
+  (out, length, send) =>
+    send(out.command === command ? spoil(out, length) : length);
+
+function sized(out: Message, length: number): number {
+  out.view.setUint32(4, length, true);
+  return length;
+}
+
+export const LIES = {
+  silence: () => {},
+  "every answer is a header": (out, _length, send) => send(sized(out, HEADER)),
+  "a size of 4 GB": (out, length, send) => (out.view.setUint32(4, 0xffff_ffff, true), send(length)),
+  "a size of 3": (out, length, send) => (out.view.setUint32(4, 3, true), send(length)),
+  "half a header": (_out, _length, send) => (send(8), process.exit(0)),
+  "the id of nobody": (out, length, send) => (out.view.setUint16(0, out.id + 1, true), send(length)),
+  "another command": (out, length, send) => (out.view.setUint16(2, out.command + 1, true), send(length)),
+  "everything refused": (out, _length, send) => (out.header(out.id, out.command, HEADER, 0x21, 13), send(HEADER)),
+  "questions without end": (out, _length, send) => {
+    out.header(7, 11, HEADER + 16, 0);
+    for (let i = 0; i < 100; i++) send(HEADER + 16);
+  },
+  "another version": about(Command.VERSION, (out, length) => (out.setU16(0, 9), length)),
+  "version data of noise": about(Command.VERSION, (out, length) => (out.bytes.fill(0x7b, HEADER + 4, length), length)),
+  "capabilities of null": about(Command.VERSION, (out) =>
+    sized(out, HEADER + out.setVersion(1, null as unknown as object)),
+  ),
+  "no descriptor at most": about(Command.VERSION, (out) => sized(out, HEADER + out.setVersion(1, { max_msg_fds: 0 }))),
+  "no PCI device": about(Command.DEVICE_GET_INFO, (out, length) => (out.setU32(4, 1), length)),
+  "no regions": about(Command.DEVICE_GET_INFO, (out, length) => (out.setU32(8, 0), length)),
+  "a BAR without end": about(Command.DEVICE_GET_REGION_INFO, (out, length) => (out.setU32(20, 0xffff_ffff), length)),
+  "half a region": about(Command.DEVICE_GET_REGION_INFO, (out) => sized(out, HEADER + Size.REGION_INFO - 8)),
+  "4 G vectors": about(Command.DEVICE_GET_IRQ_INFO, (out, length) => (out.setU32(12, 0xffff_ffff), length)),
+  "no vectors taken": about(
+    Command.DEVICE_SET_IRQS,
+    (out) => (out.header(out.id, out.command, HEADER, 0x21, 22), HEADER),
+  ),
+  "half a register": about(Command.REGION_READ, (out, length) => sized(out, length - 1)),
+  "no memory taken": about(Command.DMA_MAP, (out) => (out.header(out.id, out.command, HEADER, 0x21, 12), HEADER)),
+  "no reset": about(Command.DEVICE_RESET, (out) => (out.header(out.id, out.command, HEADER, 0x21, 0), HEADER)),
+} satisfies Record<string, Lie>;
+
+class Lying implements NativeChannel {
+  readonly #channel: NativeChannel;
+  readonly #lie: Lie;
+
+  constructor(channel: NativeChannel, lie: Lie) {
+    this.#channel = channel;
+    this.#lie = lie;
+  }
+
+  send(from: Uint8Array, length: number): void {
+    const out = new Message();
+    out.bytes.set(from.subarray(0, length));
+    if ((out.flags & REPLY) !== 0) this.#lie(out, length, (n) => this.#channel.send(out.bytes, n));
+  }
+
+  receive = (into: Uint8Array, millis: number): number => this.#channel.receive(into, millis);
+  takeDescriptors = (): ReturnType<NativeChannel["takeDescriptors"]> => this.#channel.takeDescriptors();
+  close = (): void => this.#channel.close();
+  attach(): void {}
+  attachVectors(): void {}
+}
+
+function serve(file: string, path: string, lie: Lie): void {
+  const listener = loadNative(file).Listener.bind(path);
+  process.send?.("ready");
+  const channel = listener.accept(20_000);
+  if (channel === null) return;
+  const device = new ServedDevice((host) => new CopyDevice(host));
+  const connection = new Connection(device, new Lying(channel, lie), () => {});
+  try {
+    while (connection.serve(20_000) === "handled") device.model.step();
+  } catch {
+    // The client did not like it.
+  }
+  listener.close();
+}
+
+if (import.meta.main) {
+  const [file, path, lie] = process.argv.slice(2);
+  serve(file!, path!, LIES[lie as keyof typeof LIES]);
+  process.disconnect?.();
+}
