@@ -24,6 +24,7 @@ const FOR_USERS = new Set([
   "ReloadRefused",
   "ControlError",
   "PciError",
+  "RecordError",
 ]);
 
 function commandNames(): string[] {

@@ -10,8 +10,8 @@ import { formatEvent, isAccess, type DeviceRecord, type RecordEvent } from "./re
 import { formatRecorded } from "./replay.ts";
 
 export interface Difference {
-  /** Number of the first event that differs, from 1; also of the line of the file, less one. */
-  readonly event: number;
+  /** Of the file, of the first event that differs. */
+  readonly line: number;
   /** The events before it, the same in both. */
   readonly before: readonly string[];
   /** What comes then in each; null where the record ends. */
@@ -41,7 +41,7 @@ export function compareRecords(first: DeviceRecord, second: DeviceRecord): Diffe
     const [one, other] = [first.events[i], second.events[i]];
     const texts = [one && formatRecorded(one, a), other && formatRecorded(other, b)] as const;
     if (essence(one) !== essence(other))
-      return { event: i + 1, before, first: texts[0] ?? null, second: texts[1] ?? null };
+      return { line: i + 2, before, first: texts[0] ?? null, second: texts[1] ?? null };
     before.push(texts[0]!);
     if (before.length > CONTEXT) before.shift();
   }

@@ -12,6 +12,8 @@ export interface RecordHeader {
   readonly format: "samara-device-record";
   readonly version: 1;
   readonly name: string;
+  /** As of the back end. */
+  readonly real: boolean;
   readonly identity: PciIdentity;
   readonly bars: readonly { readonly bytes: number }[];
 }
@@ -107,13 +109,14 @@ function parseEvent(line: string): RecordEvent | null {
 }
 
 const isHeader = (value: unknown): value is RecordHeader => {
-  const { format, version, name, identity, bars } = (value ?? {}) as Record<string, unknown>;
+  const { format, version, name, real, identity, bars } = (value ?? {}) as Record<string, unknown>;
   const numbers = (object: unknown): boolean =>
     typeof object === "object" && object !== null && Object.values(object).every(Number.isInteger);
   return (
     format === "samara-device-record" &&
     version === 1 &&
     typeof name === "string" &&
+    typeof real === "boolean" &&
     numbers(identity) &&
     Array.isArray(bars) &&
     bars.every(numbers)

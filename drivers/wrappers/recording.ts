@@ -26,18 +26,19 @@ export class Recorder implements Observer {
    * @param path of the file, which is written anew
    * @throws RecordError when it cannot be
    */
-  constructor(device: Pick<DeviceBackend, "name" | "identity" | "bars">, path: string) {
+  constructor(device: Pick<DeviceBackend, "name" | "real" | "identity" | "bars">, path: string) {
     this.path = path;
     try {
       this.#file = openSync(path, "w", 0o600);
     } catch (error) {
       throw new RecordError(`${path} cannot be written: ${(error as NodeJS.ErrnoException).code}`);
     }
-    const { name, identity, bars } = device;
+    const { name, real, identity, bars } = device;
     const header: RecordHeader = {
       format: "samara-device-record",
       version: 1,
       name,
+      real,
       identity: { ...identity },
       bars: bars.map(({ bytes }) => ({ bytes })),
     };

@@ -22,7 +22,7 @@ const isDeed = (event: RecordEvent): boolean => isAccess(event) || event.kind ==
 
 export class ReplayBackend implements DeviceBackend {
   readonly name: string;
-  readonly real = false;
+  readonly real: boolean;
   readonly identity: PciIdentity;
   readonly bars: readonly { readonly bytes: number }[];
   onEvent?: ((event: DeviceEvent) => void) | undefined;
@@ -42,8 +42,9 @@ export class ReplayBackend implements DeviceBackend {
   #fired: ((vector: number) => void) | null = null;
 
   constructor(record: DeviceRecord) {
-    const { name, identity, bars } = record.header;
+    const { name, real, identity, bars } = record.header;
     this.name = `replay:${name}`;
+    this.real = real;
     this.identity = identity;
     this.bars = bars;
     this.#events = record.events;

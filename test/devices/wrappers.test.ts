@@ -285,6 +285,6 @@ describe("comparison", () => {
     expect(difference.second).toContain("command in SQ0: OPC=0x06 CID=9");
     expect(difference.before.at(-1)).toBe("write CQ0HDBL   0x00000002  CQH=2");
     const short = { ...second, events: second.events.slice(0, 4) };
-    expect(compareRecords(second, short)).toMatchObject({ event: 5, second: null });
+    expect(compareRecords(second, short)).toMatchObject({ line: 6, second: null });
   });
 });

@@ -20,9 +20,17 @@ export function columns(rows: readonly (readonly string[])[], gap = 2): string {
     .join("\n");
 }
 
-/** Calls `step` again and again, `periodMs` after each has ended, until Ctrl-C or until one throws. */
-export async function untilInterrupt(periodMs: number, step: () => Promise<void>): Promise<void> {
+/**
+ * Calls `step` again and again, `periodMs` after each has ended, until Ctrl-C or until one throws.
+ * @param enough ends it too
+ */
+export async function untilInterrupt(
+  periodMs: number,
+  step: () => Promise<void>,
+  enough?: Promise<void>,
+): Promise<void> {
   const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<true>();
+  void enough?.then(() => interrupt(true));
   const onSignal = (): void => interrupt(true);
   process.once("SIGINT", onSignal);
   try {

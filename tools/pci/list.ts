@@ -13,6 +13,11 @@ export interface Listed extends Omit<PciFunction, "path"> {
 }
 
 const hex4 = (n: number): string => n.toString(16).padStart(4, "0");
+
+/** `1b36:0010` */
+export const formatId = ({ vendor, device }: { vendor: number; device: number }): string =>
+  `${hex4(vendor)}:${hex4(device)}`;
+
 const LISTS = ["/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids"];
 
 /** Vendor and device names out of pci.ids, or a function that knows none. Source: pci.ids(5). */
@@ -73,8 +78,8 @@ function facts(device: Listed): string {
  * @param waits whether the machine itself lacks something
  */
 function formatDevice(device: Listed, waits: boolean): string {
-  const id = `${hex4(device.vendor)}:${hex4(device.device)}`;
-  const title = `${device.address}  ${device.class} ${id}${device.name === null ? "" : ` ${device.name}`}`;
+  const name = device.name === null ? "" : ` ${device.name}`;
+  const title = `${device.address}  ${device.class} ${formatId(device)}${name}`;
   const state = device.obstacles.flatMap(({ what, help }) => [
     `    ${what}`,
     ...(help === null ? [] : [`      ${help}`]),
