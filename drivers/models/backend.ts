@@ -6,6 +6,7 @@
 import { MODEL_NAMES, type ModelOptions } from "./create.ts";
 import type { ModelBackend } from "./hosts/front.ts";
 import { SteppedBackend } from "./hosts/stepped.ts";
+import { WorkerBackend } from "./hosts/worker.ts";
 
 export type { ModelBackend } from "./hosts/front.ts";
 
@@ -14,9 +15,15 @@ export const MODEL_BACKENDS = MODEL_NAMES.map((name) => `${PREFIX}${name}`);
 
 /**
  * @param backend "model:nvme"
- * @param options of the model (nvme/options.ts)
+ * @param options of the model (nvme/options.ts), and `host`: "worker", a thread of its own (the default), or "stepped",
+ *   in the kernel's thread
  * @throws Error that names the back end or the option, and the cause
  */
 export function modelBackend(backend: string, options: ModelOptions): ModelBackend {
-  return new SteppedBackend(backend.slice(PREFIX.length), options);
+  if (!backend.startsWith(PREFIX)) throw new Error(`${backend}: no model; there are: ${MODEL_BACKENDS.join(", ")}`);
+  const name = backend.slice(PREFIX.length);
+  const { host = "worker", ...others } = options;
+  if (host === "worker") return new WorkerBackend(name, others);
+  if (host === "stepped") return new SteppedBackend(name, others);
+  throw new Error(`${backend}: host: worker or stepped, not ${JSON.stringify(host)}`);
 }

@@ -5,6 +5,7 @@
  */
 import type { PciFunction } from "./config-space.ts";
 import type { DeviceModel, ModelHost, RegisterPage } from "./model.ts";
+import { parseFault } from "./nvme/faults.ts";
 import { NvmeModel, REGISTER_WORDS } from "./nvme/model.ts";
 import { nvmeFunction, nvmeOptions } from "./nvme/options.ts";
 
@@ -34,6 +35,12 @@ export function describeModel(name: string, options: ModelOptions): ModelDescrip
 export function createModel(name: string, options: ModelOptions, host: ModelHost, page: RegisterPage): DeviceModel {
   known(name);
   return new NvmeModel(host, nvmeOptions(options), page);
+}
+
+/** Whether `text` names a fault that the model can have. @throws Error that names the mistake and what is known */
+export function checkFault(name: string, text: string): void {
+  known(name);
+  parseFault(text);
 }
 
 function known(name: string): void {

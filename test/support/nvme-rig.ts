@@ -4,6 +4,7 @@
  *
  * Invariant: memory is laid out once: the admin rings, pages for lists, and data; nothing is handed out twice.
  */
+import type { ModelBackend } from "../../drivers/models/backend.ts";
 import { SteppedBackend } from "../../drivers/models/hosts/stepped.ts";
 
 export const WINDOW = 64 << 10;
@@ -22,7 +23,7 @@ export interface Completion {
 
 /** One queue pair as its driver sees it. */
 export class RigQueue {
-  readonly rig: Rig;
+  readonly rig: Rig<ModelBackend>;
   readonly id: number;
   readonly size: number;
   readonly sq: number;
@@ -31,7 +32,7 @@ export class RigQueue {
   head = 0;
   phase = 1;
 
-  constructor(rig: Rig, id: number, size: number) {
+  constructor(rig: Rig<ModelBackend>, id: number, size: number) {
     this.rig = rig;
     this.id = id;
     this.size = size;
@@ -76,18 +77,22 @@ export class RigQueue {
   run(words: readonly number[]): Completion {
     this.put(words);
     this.ring();
-    this.rig.backend.step();
-    const found = this.poll();
+    this.rig.step();
+    let found = this.poll();
+    // A model in a thread of its own takes its time, and does not need this one.
+    const end = performance.now() + (this.rig.threaded ? 10_000 : 0);
+    while (found.length === 0 && performance.now() < end) found = this.poll();
     if (found.length !== 1) throw new Error(`${found.length} completions instead of one`);
     return found[0]!;
   }
 }
 
-export class Rig {
+export class Rig<B extends ModelBackend = SteppedBackend> {
   readonly memory = new SharedArrayBuffer(RIG_BYTES);
   readonly bytes = new Uint8Array(this.memory);
   readonly view = new DataView(this.memory);
-  readonly backend: SteppedBackend;
+  readonly backend: B;
+  readonly threaded: boolean;
   readonly events: string[] = [];
   admin!: RigQueue;
   io!: RigQueue;
@@ -96,10 +101,21 @@ export class Rig {
   #next = WINDOW;
   #cid = 0;
 
-  constructor(options: Readonly<Record<string, unknown>> = {}) {
-    this.backend = new SteppedBackend("nvme", { ...FAST, ...options }, { now: () => this.time });
+  /** @param backend instead of a model that is stepped, with a clock that stands still */
+  constructor(options: Readonly<Record<string, unknown>> = {}, backend?: B) {
+    this.threaded = backend !== undefined;
+    const stepped = (): ModelBackend => new SteppedBackend("nvme", { ...FAST, ...options }, { now: () => this.time });
+    this.backend = backend ?? (stepped() as B);
     this.backend.onEvent = ({ kind, text }) => this.events.push(`${kind}: ${text}`);
-    this.backend.map(this.memory, [{ iova: WINDOW, bytes: RIG_BYTES - 2 * WINDOW }]);
+    if (!this.threaded) void this.map();
+  }
+
+  map(): void | Promise<void> {
+    return this.backend.map(this.memory, [{ iova: WINDOW, bytes: RIG_BYTES - 2 * WINDOW }]);
+  }
+
+  step(): void {
+    if (this.backend instanceof SteppedBackend) this.backend.step();
   }
 
   /** Pages of the window. */
@@ -129,7 +145,9 @@ export class Rig {
     this.write(0x30, this.admin.cq);
     this.write(0x34, 0);
     this.write(0x14, 1 | (6 << 16) | (4 << 20));
-    this.backend.step();
+    this.step();
+    const end = performance.now() + (this.threaded ? 10_000 : 0);
+    while ((this.read(0x1c) & 1) === 0 && performance.now() < end);
   }
 
   /** Enabled, with I/O queue pair 1. */
@@ -158,7 +176,7 @@ export class Rig {
     this.admin.put(this.command(0x05, 0, this.io.cq, 0, [size, 3]));
     this.admin.put(this.command(0x01, 0, this.io.sq, 0, [size, 1 | (1 << 16)]));
     this.admin.ring();
-    this.backend.step();
+    this.step();
   }
 
   nextCid(): number {

@@ -26,7 +26,8 @@ export class SteppedBackend extends ModelFront {
   readonly #timers: boolean;
   readonly #automatic: boolean;
   readonly #dma: HeapDma;
-  #mastering = false;
+  /** Odd while bus mastering is on. */
+  #mastering = 0;
   /** Vectors and texts that wait for the host's loop. */
   readonly #vectors = new Set<number>();
   readonly #later: (() => void)[] = [];
@@ -61,10 +62,22 @@ export class SteppedBackend extends ModelFront {
   step(): boolean {
     if (this.#closed) return false;
     let steps = 0;
-    while (steps < STEPS_AT_ONCE && this.#model.step()) steps++;
+    try {
+      while (steps < STEPS_AT_ONCE && this.#model.step()) steps++;
+    } catch (error) {
+      this.#failed(error);
+    }
     if (steps === STEPS_AT_ONCE && this.#timers) this.#soon(() => this.step());
     this.#arm();
     return steps > 0;
+  }
+
+  /** A model with a mistake in it is a device that is gone: the kernel's call goes on. */
+  #failed(error: unknown): void {
+    this.#closed = true;
+    const text = `its model failed: ${(error as Error).message}`;
+    this.gone = true;
+    this.#soon(() => this.onEvent?.({ kind: "gone", text: `${this.name}: ${text}` }));
   }
 
   #arm(): void {
@@ -94,9 +107,7 @@ export class SteppedBackend extends ModelFront {
   }
 
   protected masteringChanged(on: boolean): void {
-    if (on === this.#mastering) return;
-    this.#mastering = on;
-    this.#dma.changed();
+    if (on !== ((this.#mastering & 1) === 1)) this.#mastering++;
   }
 
   protected functionReset(): void {
