@@ -16,26 +16,42 @@ export interface Medium {
   close(): void;
 }
 
+const PAGE = 4096;
+/** What was never written. */
+const ZEROS = new Uint8Array(PAGE);
+const MAX_BYTES = 2 ** 32;
+
+/** Memory is taken a page at a time, when it is first written to. Whole pages are copied without a view of a part. */
 export class MemoryMedium implements Medium {
   readonly bytes: number;
-  readonly #data: Uint8Array;
+  readonly #pages: (Uint8Array | undefined)[];
 
-  /** @throws Error when there is not so much memory */
+  /** @throws Error when it is more than is kept in memory */
   constructor(bytes: number) {
+    if (bytes > MAX_BYTES) throw new Error(`${bytes} bytes are more than the ${MAX_BYTES} of memory; give a file`);
     this.bytes = bytes;
-    try {
-      this.#data = new Uint8Array(bytes);
-    } catch {
-      throw new Error(`${bytes} bytes are more than one piece of memory can have; give a file`);
-    }
+    this.#pages = Array.from({ length: Math.ceil(bytes / PAGE) }, () => undefined);
   }
 
   read(offset: number, into: Uint8Array): void {
-    into.set(this.#data.subarray(offset, offset + into.length));
+    for (let done = 0; done < into.length;) {
+      const at = (offset + done) % PAGE;
+      const bytes = Math.min(PAGE - at, into.length - done);
+      const page = this.#pages[(offset + done - at) / PAGE] ?? ZEROS;
+      into.set(bytes === PAGE ? page : page.subarray(at, at + bytes), done);
+      done += bytes;
+    }
   }
 
   write(offset: number, from: Uint8Array): void {
-    this.#data.set(from, offset);
+    for (let done = 0; done < from.length;) {
+      const at = (offset + done) % PAGE;
+      const bytes = Math.min(PAGE - at, from.length - done);
+      const index = (offset + done - at) / PAGE;
+      const page = (this.#pages[index] ??= new Uint8Array(PAGE));
+      page.set(bytes === from.length ? from : from.subarray(done, done + bytes), at);
+      done += bytes;
+    }
   }
 
   sync(): void {}
