@@ -17,10 +17,12 @@ import { KernelError } from "./errors.ts";
 import { revokeUse } from "./capability/grants.ts";
 import { capabilityGraph, type GraphEdge } from "./capability/graph.ts";
 import { Creation } from "./creation/creation.ts";
+import { Devices } from "./device/devices.ts";
 import { hasLent } from "./creation/quota.ts";
 import type { Host } from "./host/host.ts";
 import type { Model } from "./interface/model.ts";
-import type { ResolvedDomain } from "./manifest/manifest.ts";
+import type { ResolvedArena, ResolvedDomain } from "./manifest/manifest.ts";
+import { layOut, PAGE, registerTypes, sharedMemory } from "./memory.ts";
 import type { Ablation } from "./proxy/generate.ts";
 import { EdgeLinker, type ProxyKernel } from "./proxy/link.ts";
 import { bridge, makeBridge, makeDeepProbe, makeProbe, makeTrap } from "./proxy/modules.ts";
@@ -41,7 +43,6 @@ import {
   MAX_DOMAINS,
 } from "../shared-heap/layout.ts";
 
-const PAGE = 65536;
 /** How long a replacement waits for suspended calls, in milliseconds. */
 const DRAIN_MS = 1000;
 export interface KernelConfig {
@@ -49,6 +50,8 @@ export interface KernelConfig {
   /** Exchange heap in bytes, at most 2 GiB, and ledger records. */
   readonly heapBytes: number;
   readonly objects: number;
+  /** Parts of the heap that devices can reach, at its end in this order; see `Arena`. */
+  readonly arenas?: readonly ResolvedArena[];
   readonly host: Host;
   /** What the process has left; several kernels may share it. Default: some thousands of each. */
   readonly budgets?: Budgets;
@@ -82,6 +85,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   readonly #lives: Lives;
   readonly #supervisor: Supervisor;
   readonly creation: Creation;
+  readonly devices: Devices;
   #nextGeneration = 1;
 
   constructor(config: KernelConfig) {
@@ -96,6 +100,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       heap: this.heapMemory.buffer,
       ledger: this.ledgerMemory.buffer,
       objects: config.objects,
+      arenas: layOut(pages.heap * PAGE, config.arenas ?? []),
     });
     this.typeIds = registerTypes(this.heap, config.model);
     this.trace = new Trace({
@@ -104,6 +109,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       now: config.host.now,
       edges: () => this.linker.edgeRecords(),
       nameOf: (id) => this.#registry.at(id)?.name ?? null,
+      deviceName: (number) => this.devices.all[number]?.name ?? "?",
     });
     this.budgets = config.budgets ?? { threads: new Budget(MAX_DOMAINS), memories: new Budget(MAX_DOMAINS) };
     this.threads = new Threads({
@@ -135,6 +141,8 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     this.#lives.bear(this.hostDomain);
     this.hostDomain.state = "running";
     this.creation = this.#makeCreation();
+    this.devices = new Devices(this, (report) => config.host.onDevice?.(report));
+    this.serve(this.devices.functions());
   }
 
   #makeClock(): SliceClock {
@@ -166,7 +174,10 @@ export class Kernel implements ProxyKernel, InstanceKernel {
       chain: (culprit) => this.chain(culprit),
       idle: () => this.#clock.idle(),
       reinstantiate: (domain) => instantiate(this, domain, domain.module!, this.#tickEntry),
-      ended: (domain) => this.creation.ended(domain),
+      ended: (domain) => {
+        this.devices.ended(domain);
+        this.creation.ended(domain);
+      },
       buried: (domain, { kind }) => {
         this.creation.buried(domain);
         const named = this.#registry.find(domain.name) === domain;
@@ -337,13 +348,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
 
   /** Who may call whom, and who did. */
   graph(): GraphEdge[] {
-    return capabilityGraph({
-      holders: () => this.holders(),
-      provider: (name, generation) => this.provider(name, generation),
-      instance: (id, generation) => this.instance(id, generation),
-      hostDomain: this.hostDomain,
-      calls: (capability) => this.linker.calls(capability),
-    });
+    return capabilityGraph(this);
   }
 
   /** Registers a service of the host program: `functions` by export name, in the flat calling convention. */
@@ -352,6 +357,10 @@ export class Kernel implements ProxyKernel, InstanceKernel {
   }
 
   // ── what proxies and imports call back for ───────────────────────────────────────────────────────────────────────
+
+  at(id: number): Domain | null {
+    return this.#registry.at(id);
+  }
 
   instance(id: number, generation: number): Domain | null {
     return this.#registry.instance(id, generation);
@@ -435,14 +444,4 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     if (culprit !== undefined && names.at(-1) !== culprit.name) names.push(culprit.name);
     return names;
   }
-}
-
-function sharedMemory(pages: number): WebAssembly.Memory {
-  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-}
-
-/** Gives every exchangeable type of the model a ledger type id. */
-function registerTypes(heap: ExchangeHeap, model: Model): Map<string, number> {
-  for (const [key, type] of Object.entries(model.types)) heap.types.define(key, type);
-  return new Map(Object.keys(model.types).map((key) => [key, heap.types.id(key)]));
 }

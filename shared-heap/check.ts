@@ -46,6 +46,8 @@ class Checker {
   readonly #found: Violation[] = [];
   /** Record that holds the block at an address. */
   readonly #blocks = new Map<number, number>();
+  /** Object that a device has for a command. */
+  readonly #commands = new Map<string, number>();
   /** Bytes and objects charged to each domain, by the records. */
   readonly #bytes = new Float64Array(MAX_DOMAINS);
   readonly #objects = new Float64Array(MAX_DOMAINS);
@@ -77,8 +79,9 @@ class Checker {
       (i) => ledger.ownerAt(i) === OWNER_NONE && ledger.at(TYPE, i) !== 0,
     );
     if (this.#live !== ledger.live) this.#blame(0, `${this.#live} live objects, counted ${ledger.live}`);
+    this.#reserved();
     if (this.#blocks.size !== this.#allocator.blocks)
-      this.#blame(0, `${this.#allocator.blocks} blocks in use, ${this.#blocks.size} belong to objects`);
+      this.#blame(0, `${this.#allocator.blocks} blocks in use, ${this.#blocks.size} belong to somebody`);
     this.#charges();
     for (const reason of this.#allocator.check()) this.#blame(0, `allocator: ${reason}`);
     return this.#found;
@@ -111,6 +114,7 @@ class Checker {
       if (this.#words[CORE_DEPTH >> 2] === 0) this.#blame(index, "lent while nobody runs");
     }
     if (owner === OWNER_CONTAINED) this.#contained(index);
+    else if (owner === OWNER_DEVICE) this.#device(index);
     else if (owner !== OWNER_NONE)
       if (ledger.at(LINK, index) !== 0 || ledger.at(SLOT, index) !== 0) this.#blame(index, "a root with link or slot");
     this.#slots(index, type);
@@ -136,6 +140,26 @@ class Checker {
     if (!chargeable) return this.#blame(index, `charged to ${charged}`);
     this.#bytes[charged]! += block;
     this.#objects[charged]! += 1;
+  }
+
+  /** LINK and SLOT name a command, and no other object's do. */
+  #device(index: number): void {
+    const command = `${this.#ledger.at(LINK, index)}/${this.#ledger.at(SLOT, index)}`;
+    const other = this.#commands.get(command);
+    if (other !== undefined) this.#blame(index, `is in device/command ${command}, as object ${other} is`);
+    this.#commands.set(command, index);
+  }
+
+  /** Blocks without a handle are nobody else's, and are charged to somebody. */
+  #reserved(): void {
+    for (const [address, { bytes, owner }] of this.#ledger.reserved) {
+      if (this.#blocks.has(address)) this.#blame(this.#blocks.get(address)!, `its block ${address} is reserved`);
+      if (!this.#allocator.isBlock(address)) this.#blame(0, `no block begins at the reserved address ${address}`);
+      else if (this.#allocator.blockSize(address) !== bytes)
+        this.#blame(0, `reserved block ${address}: not ${bytes} bytes`);
+      this.#blocks.set(address, 0);
+      this.#bytes[owner]! += bytes;
+    }
   }
 
   /** LINK and SLOT name a slot, and the slot names this object. */

@@ -63,6 +63,11 @@ export class ExchangeHeap extends Ledger {
     this.setLimits(OWNER_HOST, 0xffffffff, 0xffffffff);
   }
 
+  /** Index of the arena of this name, or -1. */
+  arena(name: string): number {
+    return this.allocator.arenas.findIndex((a) => a.name === name);
+  }
+
   /** What `owner` may have charged at most. A domain begins with nothing. */
   setLimits(owner: number, bytes: number, objects: number): void {
     const word = (DOMAINS + (owner << DOMAIN_SHIFT)) >> 2;

@@ -29,7 +29,7 @@ export const OWNER_NONE = 0;
 export const OWNER_HOST = 1;
 /** The object lies in a slot of the object that its LINK word names. */
 export const OWNER_CONTAINED = 2;
-/** The object is a device's until the device completes it (drivers, later). */
+/** The object is a device's, which reads or writes it, until the device has completed the command or was reset. */
 export const OWNER_DEVICE = 3;
 export const FIRST_DOMAIN = 4;
 export const MAX_DOMAINS = 4096;
@@ -143,9 +143,9 @@ export const OBJECT_TYPE = 0x0c;
 export const OBJECT_BLOCK = 0x10;
 /** Domain id that the block is charged to. */
 export const OBJECT_CHARGED = 0x14;
-/** Contained: index of the container. Free: index of the next free record. */
+/** Contained: index of the container. A device's: number of the device. Free: index of the next free record. */
 export const OBJECT_LINK = 0x18;
-/** Contained: the slot. */
+/** Contained: the slot. A device's: `queue << 16 | command identifier`. */
 export const OBJECT_SLOT = 0x1c;
 export const LENT = 1 << 31;
 export const TYPE_MASK = 0xffff;

@@ -6,8 +6,8 @@
  * objects and for all that is never inlined: create, free, resize, reclaim.
  *
  * Invariants (checked by check.ts): a record is free, dying or live; a live object has exactly one owner or lies in
- * exactly one slot; every check comes before the first store, so that an operation which throws or returns 0 or false
- * has changed nothing.
+ * exactly one slot; a block belongs to one object or is reserved; every check comes before the first store, so that an
+ * operation which throws or returns 0 or false has changed nothing.
  *
  * A generation wraps after 1,024 moves, takes and frees. That can only revive a handle to something that the same
  * domain owns now, because the owner is part of the compare.
@@ -26,6 +26,7 @@ import {
   headerBytes,
   LENT,
   MAX_TYPES,
+  OWNER_DEVICE,
   TYPE_KIND,
   TYPE_MASK,
   TYPE_SIZE,
@@ -40,6 +41,12 @@ const SLOTS = TYPE_SLOTS >> 2;
 /** Up to this many bytes are zeroed by stores: cheaper than a call of fill. */
 const MAX_ZEROED_BY_STORES = 2048;
 
+/** A block without a handle: its size, and who is charged for it. */
+export interface Reserved {
+  readonly bytes: number;
+  readonly owner: number;
+}
+
 export class Ledger extends Containers {
   /** First free record, first record that was never used, first record of those that wait for `sweep`. */
   #free = 0;
@@ -47,6 +54,8 @@ export class Ledger extends Containers {
   #dying = 0;
   #live = 0;
   #condemnedBytes = 0;
+  /** Blocks that are no object's, by address: see `reserve`. */
+  readonly #reserved = new Map<number, Reserved>();
 
   /** Live objects, and the index below which all records that were ever used lie. */
   get live(): number {
@@ -124,10 +133,14 @@ export class Ledger extends Containers {
 
   /** Frees an object with all that it contains. @throws HeapError range, stale, not-owner, lent */
   free(handle: number, owner: number): void {
-    const record = this.exclusive("free", handle, owner);
+    this.freeAt(this.exclusive("free", handle, owner) >> RECORD_SHIFT);
+  }
+
+  /** Frees the live object `index`, whoever owns it, with all that it contains. */
+  freeAt(index: number): void {
     const others = this.#dying;
     this.#dying = 0;
-    this.#condemn(record);
+    this.#condemn(index << RECORD_SHIFT);
     this.sweep(Infinity);
     this.#dying = others;
   }
@@ -256,6 +269,78 @@ export class Ledger extends Containers {
   #expect(operation: string, handle: number, record: number, type: number): void {
     const has = this.words[TYPE + record]! & TYPE_MASK;
     if (type !== 0 && has !== type) throw this.refuse("wrong-type", operation, handle, `has type ${has}, not ${type}`);
+  }
+
+  // ── devices ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Makes an object a device's; it has no valid handle until `fromDevice`. The caller has checked that whoever gives it
+   * owns it alone. Plain stores: on the path of every command.
+   * @param device number of the device
+   * @param command which of its commands: `queue << 16 | command identifier`
+   */
+  toDevice(record: number, handle: number, device: number, command: number): void {
+    const { words } = this;
+    words[TAG + record] = bump(handle) ^ (OWNER_DEVICE << GENERATION_BITS);
+    words[LINK + record] = device;
+    words[SLOT + record] = command;
+  }
+
+  /**
+   * Gives a device's object to `owner`, who is charged for it if nobody else is any more.
+   * @returns its new handle
+   */
+  fromDevice(record: number, owner: number): number {
+    const { words } = this;
+    const handle = bump(words[TAG + record]! ^ (OWNER_DEVICE << GENERATION_BITS));
+    words[TAG + record] = handle ^ (owner << GENERATION_BITS);
+    words[LINK + record] = words[SLOT + record] = 0;
+    if (words[CHARGED + record] === OWNER_DEVICE) this.rechargeAt(record >> RECORD_SHIFT, owner);
+    return handle;
+  }
+
+  /** Whether the object `index` is this device's, for this command. */
+  isDevices(index: number, device: number, command: number): boolean {
+    return this.ownerAt(index) === OWNER_DEVICE && this.at(LINK, index) === device && this.at(SLOT, index) === command;
+  }
+
+  /**
+   * A zeroed block without a handle, which no domain can name: for rings that the kernel writes and a device reads.
+   * @param owner who is charged for it
+   * @returns its address, or 0 when the owner's quota or the arena is exhausted
+   */
+  reserve(bytes: number, owner: number, arena: number): number {
+    const size = this.allocator.roundUp(bytes);
+    const domain = (DOMAINS + (owner << DOMAIN_SHIFT)) >> 2;
+    const charged = (this.words[domain + (DOMAIN_BYTES >> 2)]! >>> 0) + size;
+    if (charged > this.words[domain + (DOMAIN_BYTES_LIMIT >> 2)]! >>> 0) return 0;
+    const address = this.allocator.alloc(bytes, arena);
+    if (address === 0) return 0;
+    this.#zero(address, address + bytes);
+    this.#charge(owner, size, 0);
+    this.#reserved.set(address, { bytes: size, owner });
+    return address;
+  }
+
+  /** Passes the charge for a reserved block on, above a limit if need be. */
+  rechargeReserved(address: number, owner: number): void {
+    const { bytes, owner: former } = this.#reserved.get(address)!;
+    this.#charge(former, -bytes, 0);
+    this.#charge(owner, bytes, 0);
+    this.#reserved.set(address, { bytes, owner });
+  }
+
+  /** Gives a reserved block back. */
+  unreserve(address: number): void {
+    const { bytes, owner } = this.#reserved.get(address)!;
+    this.#charge(owner, -bytes, 0);
+    this.#reserved.delete(address);
+    this.allocator.free(address);
+  }
+
+  /** Reserved blocks, by address. */
+  get reserved(): ReadonlyMap<number, Reserved> {
+    return this.#reserved;
   }
 
   // ── for reclaim ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -25,7 +25,7 @@ export interface GraphKernel {
   provider(name: string, generation?: number): Domain | null;
   instance(id: number, generation: number): Domain | null;
   readonly hostDomain: Domain;
-  calls(capability: Capability): number;
+  readonly linker: { calls(capability: Capability): number };
 }
 
 export function capabilityGraph(kernel: GraphKernel): GraphEdge[] {
@@ -50,7 +50,7 @@ function held(kernel: GraphKernel, holder: Domain): GraphEdge[] {
       object: use?.object ?? provided?.name ?? `#${capability.self}`,
       by: by === "manifest" && !capability.sources.has(ROOT) && capability.ended === null ? "passed" : by,
       state: capability.ended ?? (callee.alive ? "alive" : "dead"),
-      calls: kernel.calls(capability),
+      calls: kernel.linker.calls(capability),
     };
   });
 }
@@ -64,7 +64,7 @@ function granted(kernel: GraphKernel, holder: Domain): GraphEdge[] {
     if (known.some((c) => c.references > 0)) return [];
     const { provider, interface: interface_, object } = use;
     const state = holder.revoked.has(use.name) ? "revoked" : callee.alive ? "alive" : "dead";
-    const calls = known.reduce((sum, c) => sum + kernel.calls(c), 0);
+    const calls = known.reduce((sum, c) => sum + kernel.linker.calls(c), 0);
     return { holder: holder.name, provider, interface: interface_, object, by: "manifest" as const, state, calls };
   });
 }

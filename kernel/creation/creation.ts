@@ -125,8 +125,10 @@ export class Creation {
     const name = this.#freeName(creator, what.name);
     const provides = readProvides(model, what.provides);
     const uses = this.#uses(creator, what.uses);
-    const { sliceMs, entryMs } = creator.entry.limits;
-    const entry = { name, domain: name, limits: { ...what.share, sliceMs, entryMs }, provides, uses };
+    const { limits, arena } = creator.entry;
+    const { sliceMs, entryMs } = limits;
+    const own = { limits: { ...what.share, sliceMs, entryMs }, ...(arena === undefined ? {} : { arena }) };
+    const entry = { name, domain: name, provides, uses, ...own };
     const share = { ...what.share, domains: what.share.domains + 1 };
     this.#lend(creator, share);
     this.#coming.add(name);

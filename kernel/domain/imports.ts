@@ -137,10 +137,11 @@ function kernelCalls(kernel: ImportKernel, domain: Domain): Map<string, Function
     if (!done) kernel.trace.event("refuse", domain.id, 0);
     return done ? 1 : 0;
   });
+  const arena = Math.max(0, heap.arena(domain.entry.arena ?? ""));
   for (const [key, id] of kernel.typeIds)
     calls.set(importKey("type", typeKey(model.types[key]!)), () => {
       probe(0);
-      const handle = heap.create(id, domain.id);
+      const handle = heap.create(id, domain.id, arena);
       if (handle === 0) kernel.trace.event("refuse", domain.id, 0);
       return handle;
     });

@@ -1,6 +1,7 @@
 /**
  * What the kernel needs from the program that hosts it. It is injected, so that the kernel imports nothing.
  */
+import type { DeviceReport } from "../device/devices.ts";
 import type { FaultReport } from "../domain/fault.ts";
 
 export interface Host {
@@ -14,6 +15,8 @@ export interface Host {
   turn(call: () => void): void;
   /** A wait was refused that would never have ended; `ring` names the threads. */
   onDeadlock?(ring: string): void;
+  /** Something happened to a device: it was opened, reset, vanished, lied. May be called in the middle of a call. */
+  onDevice?(report: DeviceReport): void;
   /** A domain has died and was reclaimed. Called with no frame on the stack. */
   onFault(report: FaultReport): void;
   /** Source position of a byte offset in the module that the domain was built as. */

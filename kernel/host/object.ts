@@ -34,6 +34,7 @@ export class HostHeap {
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
   readonly #view: DataView;
   readonly #typeIds: ReadonlyMap<string, number>;
+  #arena = 0;
 
   constructor(kernel: {
     heap: ExchangeHeap;
@@ -53,11 +54,18 @@ export class HostHeap {
     this.#typeIds = new Map(byKey);
   }
 
+  /** The arena where objects are created from here on; "main" is the general one. @throws KernelError (argument) */
+  useArena(name: string): void {
+    const arena = this.#heap.arena(name);
+    if (arena < 0) throw new KernelError("argument", `the exchange heap has no arena named ${name}`);
+    this.#arena = arena;
+  }
+
   /** New zeroed object of a type (its name or key). @throws KernelError when the heap is exhausted */
   create(type: string): number {
     const id = this.#typeIds.get(type);
     if (id === undefined) throw new KernelError("argument", `no exchangeable type is named ${type}`);
-    const handle = this.#heap.create(id, OWNER_HOST);
+    const handle = this.#heap.create(id, OWNER_HOST, this.#arena);
     if (handle === 0) throw new KernelError("limit", `the exchange heap has no room for a ${type}`);
     return handle;
   }

@@ -50,6 +50,11 @@ const refused: [string, object, string[]][] = [
     { ...heap({ "a b": MIB }), ...none },
     ['heap.arenas.a b: "a b" is no name: write a letter, then letters, digits and "-", at most 63'],
   ],
+  [
+    "arena named as the general one",
+    { ...heap({ main: MIB }), ...none },
+    ["heap.arenas.main: is the name of the general arena"],
+  ],
   ["arena no number", { ...heap({ x: "1" }), ...none }, ['heap.arenas.x: must be an integer, is "1"']],
   ["arena not in pages", { ...heap({ x: 65537 }), ...none }, ["heap.arenas.x: must be a multiple of 65536, is 65537"]],
   ["arena too small", { ...heap({ x: 0 }), ...none }, ["heap.arenas.x: must be 65536 … 2147483648, is 0"]],

@@ -9,6 +9,8 @@ import { suggestion } from "./nearest.ts";
 import { show, type Dict, type Report } from "./report.ts";
 
 const PAGE = 65_536;
+/** The arena of those who name none. */
+const GENERAL = "main";
 const MAX_ARENAS = 16;
 const MAX_DEVICES = 64;
 const MAX_SERIAL = 20;
@@ -23,6 +25,7 @@ export function checkArenas(report: Report, value: unknown, heapBytes: unknown):
   for (const [name, bytes] of entries) {
     const at = report.at(name);
     at.name(name);
+    if (name === GENERAL) at.add("is the name of the general arena");
     at.integer(bytes, PAGE, 2 ** 31);
     if (typeof bytes !== "number") continue;
     if (bytes % PAGE !== 0) at.add(`must be a multiple of ${PAGE}, is ${bytes}`);

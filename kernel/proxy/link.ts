@@ -262,6 +262,8 @@ export class EdgeLinker {
     const implementation = exported ?? ((): number => RpcFault.dead);
     const place = `${interface_.name}.${method.name}`;
     const failed = (error: unknown): number => {
+      // A service of the kernel's ended its caller: that is no failure of the service.
+      if (callee === kernel.hostDomain && error === kernel.trap && !holder.alive) throw error;
       kernel.fault(callee, error);
       if (!holder.alive) throw kernel.trap;
       return RpcFault.crashed;

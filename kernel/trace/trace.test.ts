@@ -34,6 +34,7 @@ function setUp(edges: (TracedEdge | null)[] = [edge("a", "b", "m"), edge("b", "c
     now: () => clock.ms,
     edges: () => edges,
     nameOf: (id) => names.get(id) ?? null,
+    deviceName: (number) => `nvme${number}`,
   });
   const counts = edges.map(() => 0);
   const call = (index: number): void => {

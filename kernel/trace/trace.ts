@@ -31,10 +31,25 @@ import {
   SAMPLES_BYTES,
   TRACE_HORIZON,
 } from "../../shared-heap/layout.ts";
+import { DEVICE_EVENTS, type DeviceEventKind } from "../device/device.ts";
 import { FAULT_KINDS } from "../domain/fault.ts";
 
-/** Details: of "fault" an index of FAULT_KINDS, of those with a peer `peerDetail`, of the others the incarnation. */
-export const EVENT_KINDS = ["load", "init", "start", "grant", "pass", "revoke", "fault", "restart", "refuse"] as const;
+/**
+ * Details: of "fault" an index of FAULT_KINDS, of those with a peer `peerDetail`, of "device" `deviceDetail`, of the
+ * others the incarnation.
+ */
+export const EVENT_KINDS = [
+  "load",
+  "init",
+  "start",
+  "grant",
+  "pass",
+  "revoke",
+  "fault",
+  "restart",
+  "refuse",
+  "device",
+] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 const WITH_PEER: readonly EventKind[] = ["grant", "pass", "revoke"];
 const ID_BITS = 12;
@@ -68,6 +83,7 @@ export interface TraceKernel {
   /** By index of the edge's record; null where there is none. */
   edges(): readonly (TracedEdge | null)[];
   nameOf(id: number): string | null;
+  deviceName(number: number): string;
 }
 
 type Entry = Omit<TraceEntry, "sequence" | "ms">;
@@ -120,6 +136,11 @@ export class Trace {
   /** The detail of an event with a peer. */
   peerDetail(interfaceName: string, peer: number): number {
     return (this.#kernel.interfaces.indexOf(interfaceName) << ID_BITS) | peer;
+  }
+
+  /** The detail of what happened to a device that the domain drives. */
+  deviceDetail(kind: DeviceEventKind, device: number): number {
+    return (DEVICE_EVENTS.indexOf(kind) << ID_BITS) | device;
   }
 
   /** The id has a new bearer, who has done nothing yet. */
@@ -221,8 +242,14 @@ export class Trace {
       ms: ledger[at + (EVENT_TIME >> 2)]! >>> 0,
       domain: this.#name(id, age),
       peer: withPeer ? this.#name(value & ((1 << ID_BITS) - 1), age) : null,
-      detail: withPeer ? (interfaces[value >>> ID_BITS] ?? "?") : describe(kind, value),
+      detail: withPeer ? (interfaces[value >>> ID_BITS] ?? "?") : this.#describe(kind, value),
     };
+  }
+
+  #describe(kind: EventKind, value: number): string {
+    if (kind === "fault") return FAULT_KINDS[value] ?? "?";
+    if (kind !== "device") return kind === "refuse" ? "quota of the exchange heap" : `life ${value}`;
+    return `${this.#kernel.deviceName(value & ((1 << ID_BITS) - 1))} ${DEVICE_EVENTS[value >>> ID_BITS] ?? "?"}`;
   }
 
   /** Ids are used again: who came later is not meant. */
@@ -253,11 +280,6 @@ export class Trace {
       }
     }
   }
-}
-
-function describe(kind: EventKind, value: number): string {
-  if (kind === "fault") return FAULT_KINDS[value] ?? "?";
-  return kind === "refuse" ? "quota of the exchange heap" : `life ${value}`;
 }
 
 const ringWord = (edge: number): number => (EDGES + (edge << EDGE_SHIFT) + EDGE_RING) >> 2;

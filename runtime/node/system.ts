@@ -15,7 +15,9 @@ import { HostHeap, HostObject } from "../../kernel/host/object.ts";
 import { HOST_BUFFERS } from "../../kernel/domain/instantiate.ts";
 import type { DomainInfo } from "../../kernel/domain/info.ts";
 import { Kernel } from "../../kernel/kernel.ts";
-import { DEFAULT_RESTART, DOMAINS, LIFECYCLE, type ResolvedSystem } from "../../kernel/manifest/manifest.ts";
+import type { DeviceInfo } from "../../kernel/device/device.ts";
+import type { DeviceReport } from "../../kernel/device/devices.ts";
+import { DEFAULT_RESTART, DOMAINS, LIFECYCLE, PCI_BUS, type ResolvedSystem } from "../../kernel/manifest/manifest.ts";
 import type { Ablation } from "../../kernel/proxy/generate.ts";
 import type { GraphEdge } from "../../kernel/capability/graph.ts";
 import type { EdgeInfo } from "../../kernel/proxy/link.ts";
@@ -23,6 +25,7 @@ import type { Budgets } from "../../kernel/thread/budget.ts";
 import type { TraceEntry } from "../../kernel/trace/trace.ts";
 import { FIRST_HANDLE } from "../../shared-heap/layout.ts";
 import { processBudgets } from "./budgets.ts";
+import { attachDevices, pciBusService, type DeviceFactory } from "./devices.ts";
 import { domainsService } from "./domains.ts";
 import { lifecycleService } from "./lifecycle.ts";
 import { Symbols } from "./symbols.ts";
@@ -34,7 +37,17 @@ export interface DomainImage {
   readonly sourceMap?: string;
 }
 
-export type { DomainInfo, EdgeInfo, FaultReport, GraphEdge, ResolvedSystem, TraceEntry };
+export type {
+  DeviceFactory,
+  DeviceInfo,
+  DeviceReport,
+  DomainInfo,
+  EdgeInfo,
+  FaultReport,
+  GraphEdge,
+  ResolvedSystem,
+  TraceEntry,
+};
 
 export type RecordClass = new (heap: HostHeap, handle: number) => HostObject;
 
@@ -46,6 +59,9 @@ export interface BootOptions {
   /** Directory for lowered modules; none: nothing is kept between runs. */
   readonly cacheDir?: string;
   readonly onFault?: (report: FaultReport) => void;
+  /** Makes the back end of each device of the manifest, before any domain is loaded. */
+  readonly devices?: DeviceFactory;
+  readonly onDevice?: (report: DeviceReport) => void;
   /** Of threads and memories, instead of the process's own. */
   readonly budgets?: Budgets;
   /** A wait was refused that would never have ended; `ring` names the threads that would have waited. */
@@ -79,6 +95,8 @@ export class System {
   readonly heap: HostHeap;
   /** Everything that died, oldest first (the last 1,000). */
   readonly faults: FaultReport[] = [];
+  /** What happened to devices, oldest first (the last 1,000). */
+  readonly deviceReports: DeviceReport[] = [];
   readonly #options: BootOptions;
   readonly #marshal: Marshal;
   readonly #symbols = new Symbols();
@@ -98,6 +116,7 @@ export class System {
       model: manifest.model,
       heapBytes: manifest.heap.bytes,
       objects: manifest.heap.objects,
+      arenas: manifest.heap.arenas ?? [],
       budgets: options.budgets ?? processBudgets,
       ...(options.omit === undefined ? {} : { omit: options.omit }),
       ...(options.elide === undefined ? {} : { elide: options.elide }),
@@ -108,6 +127,10 @@ export class System {
         turn: (call) => void setImmediate(call),
         onDeadlock: (ring) => options.onDeadlock?.(ring),
         onFault: (report) => this.#onFault(report),
+        onDevice: (report) => {
+          keep(this.deviceReports, report);
+          options.onDevice?.(report);
+        },
         locate: (domain, offset) => this.#symbols.locate(domain, offset),
         sourceMapUrl: (original, offsets) => this.#sourceMapUrl(original, offsets),
         ...(options.cacheDir === undefined ? {} : { cache: diskCache(options.cacheDir) }),
@@ -121,6 +144,7 @@ export class System {
     );
     const names = manifest.domains.map((d) => d.name);
     if (LIFECYCLE in manifest.model.interfaces) this.serve(LIFECYCLE, lifecycleService(this, names));
+    if (PCI_BUS in manifest.model.interfaces) this.serve(PCI_BUS, pciBusService(this.kernel));
     if (DOMAINS in manifest.model.interfaces) this.#serve(DOMAINS, domainsService(this.kernel, names));
     this.#watchdog = new Watchdog(
       this.kernel.ledgerMemory.buffer as unknown as SharedArrayBuffer,
@@ -150,6 +174,7 @@ export class System {
    * code ends the boot, unless it is to be restarted.
    */
   async start(): Promise<void> {
+    await attachDevices(this, this.#options.devices);
     const domains = [];
     for (const entry of this.manifest.domains) {
       const image = this.#options.images.get(entry.domain);
@@ -193,6 +218,10 @@ export class System {
     const number = this.kernel.linker.grant(this.kernel.hostDomain, target);
     if (number < FIRST_HANDLE) throw new KernelError("limit", `${path}: the host holds too many capabilities`);
     return this.#wrapClient(provided.interface, number) as T;
+  }
+
+  devices(): DeviceInfo[] {
+    return this.kernel.devices.info();
   }
 
   domains(): DomainInfo[] {
@@ -258,7 +287,7 @@ export class System {
     return handedOver;
   }
 
-  /** Ends every domain, last started first, and the watchdog. */
+  /** Ends every domain, last started first; then no device reaches the heap any more, and the watchdog ends. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -271,13 +300,13 @@ export class System {
     // Suspended stacks unwind in turns of the loop.
     const unwound = (): boolean => this.kernel.domains().every((d) => d.threads === 0);
     for (let turn = 0; turn < STOP_TURNS && !unwound(); turn++) await new Promise(setImmediate);
+    await this.kernel.devices.stop();
     await this.#watchdog.stop();
   }
 
   #onFault(report: FaultReport): void {
     if (this.#stopped) return;
-    this.faults.push(report);
-    if (this.faults.length > 1000) this.faults.shift();
+    keep(this.faults, report);
     this.#options.onFault?.(report);
   }
 
@@ -305,6 +334,11 @@ export class System {
     const capability = this.kernel.hostDomain.capabilities!.get(number)!;
     return this.#marshal.client(this.#interface(name), number, (method) => capability.proxies[method]!);
   }
+}
+
+function keep<T>(reports: T[], report: T): void {
+  reports.push(report);
+  if (reports.length > 1000) reports.shift();
 }
 
 function threadCpuMicros(): number {

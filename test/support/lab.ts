@@ -6,6 +6,7 @@
  */
 import { expect } from "vitest";
 import wabt from "wabt";
+import type { DeviceBackend } from "#kernel/device/backend.ts";
 import type { FaultReport } from "#kernel/domain/fault.ts";
 import { interfaceKey, typeKey, type Model } from "#kernel/interface/model.ts";
 import type { DomainInfo } from "#kernel/domain/info.ts";
@@ -30,6 +31,7 @@ export interface LabDomain {
   readonly uses?: Readonly<Record<string, readonly [string, string, number?]>>;
   readonly limits?: Limits;
   readonly restart?: Required<Restart>;
+  readonly arena?: string;
 }
 
 /** Import module names and export names, with their fingerprints. */
@@ -50,6 +52,9 @@ export interface LabOptions {
   readonly objects?: number;
   readonly onDeadlock?: (ring: string) => void;
   readonly budgets?: Budgets;
+  /** Bytes by name, and what stands behind each device; a device reaches the arena `dma`. */
+  readonly arenas?: Readonly<Record<string, number>>;
+  readonly devices?: Readonly<Record<string, DeviceBackend & { readonly writable?: string }>>;
   readonly omit?: ReadonlySet<Ablation>;
   readonly elide?: boolean;
 }
@@ -132,6 +137,7 @@ export class Lab {
   /** Every record, slot, block and charge agrees, and the stack is empty. */
   audit(): void {
     expect(this.system.kernel.heap.check()).toEqual([]);
+    expect(this.system.kernel.devices.check()).toEqual([]);
   }
 
   async close(): Promise<void> {
@@ -151,6 +157,7 @@ export async function makeLab(options: LabOptions): Promise<Lab> {
       name,
       domain: name,
       limits: { ...DEFAULT_LIMITS, ...d.limits },
+      ...(d.arena === undefined ? {} : { arena: d.arena }),
       ...(d.restart === undefined ? {} : { restart: d.restart }),
       provides: Object.entries(d.provides ?? {}).map(([object, interface_]) => {
         const self = counts.get(interface_) ?? 0;
@@ -168,7 +175,17 @@ export async function makeLab(options: LabOptions): Promise<Lab> {
   }
   const manifest: ResolvedSystem = {
     name: "lab",
-    heap: { bytes: options.heapBytes ?? 4 << 20, objects: options.objects ?? 4096 },
+    heap: {
+      bytes: options.heapBytes ?? 4 << 20,
+      objects: options.objects ?? 4096,
+      arenas: Object.entries(options.arenas ?? {}).map(([name, bytes]) => ({ name, bytes })),
+    },
+    devices: Object.entries(options.devices ?? {}).map(([name, { writable }]) => ({
+      name,
+      backend: "test:scripted",
+      arenas: ["dma"],
+      ...(writable === undefined ? {} : { writable }),
+    })),
     domains,
     model,
   };
@@ -176,6 +193,7 @@ export async function makeLab(options: LabOptions): Promise<Lab> {
     manifest,
     {
       images,
+      devices: ({ name }) => options.devices![name]!,
       ...(options.onDeadlock === undefined ? {} : { onDeadlock: options.onDeadlock }),
       ...(options.budgets === undefined ? {} : { budgets: options.budgets }),
       ...(options.omit === undefined ? {} : { omit: options.omit }),
