@@ -19,6 +19,8 @@ const PAGE = 4096;
 /** In `#commands`: free, or a command without an object; else the index of its object. */
 const NONE = 0;
 const NO_OBJECT = -1;
+/** Not a command that makes or deletes a queue. */
+const NO_RING = -1;
 /** Status words of commands that the kernel ended. */
 const ENDED = 0xffff0000 | 0;
 export const EndReason = { reset: 1, gone: 2 } as const;
@@ -135,102 +137,97 @@ export class QueuePair {
    * @throws RuleError for one that breaks a rule; those before it are in the ring
    */
   submit(batch: number, count: number, driver: number): number {
-    const heap = this.#heap;
-    const commands = this.#commands;
-    const { grammar, ledger, number } = this.#device;
-    const admin = this.id === 0;
     const room = Math.min(count, this.entries - 1 - this.outstanding);
-    let taken = 0;
-    for (let at = batch; taken < room; taken++, at += SQ_ENTRY_WORDS) {
-      const dw0 = heap[at]!;
-      const nsid = heap[at + 1]!;
-      const handle = heap[at + 6]!;
-      const offset = heap[at + 7]!;
-      const dw10 = heap[at + 10]!;
-      const dw11 = heap[at + 11]!;
-      const dw12 = heap[at + 12]!;
-      const dw13 = heap[at + 13]!;
-      const dw14 = heap[at + 14]!;
-      const dw15 = heap[at + 15]!;
-      const opcode = dw0 & 0xff;
-      const id = dw0 >>> 16;
-      if (id >= this.entries || commands[id] !== NONE)
-        this.#wrong(taken, `command identifier ${id} is in use or too large`);
-      // Fused commands, SGLs, metadata, and what would stand where addresses are.
-      if (
-        ((dw0 & 0xff00) |
-          heap[at + 2]! |
-          heap[at + 3]! |
-          heap[at + 4]! |
-          heap[at + 5]! |
-          heap[at + 8]! |
-          heap[at + 9]!) !==
-        0
-      )
-        this.#wrong(taken, "DW0 bits 15:8, DW2 to 5, DW8 or DW9 are not 0");
-      const ring = admin ? this.#ring(taken, opcode, dw10, dw11, dw12) : 0;
-      const bytes =
-        ring !== 0
-          ? 0
-          : admin
-            ? grammar.admin(opcode, dw10, dw11)
-            : grammar.io(opcode, nsid, dw10, dw12, dw13, dw14, dw15);
-      if (bytes === REFUSED) break;
-      let prp1 = ring > 0 ? ring : 0;
-      let prp2 = 0;
-      let object = NO_OBJECT;
-      if (bytes > 0) {
-        const record = this.#data(taken, handle, offset, bytes, driver);
-        prp1 = this.#words[ADDRESS + record]! + offset;
-        prp2 = writePrp(heap, prp1, bytes, this.#lists + id * this.#listBytes);
-        ledger.toDevice(record, handle, number, (this.id << 16) | id);
-        object = record >> RECORD_SHIFT;
-      } else if (handle !== 0)
-        this.#wrong(taken, `opcode 0x${opcode.toString(16)} moves no data, but an object is named`);
-      if (admin) this.#note(id, opcode, dw10, nsid, prp1);
-      commands[id] = object;
-      this.outstanding++;
-      const slot = (this.sq >> 2) + this.tail * SQ_ENTRY_WORDS;
-      heap[slot] = dw0;
-      heap[slot + 1] = nsid;
-      heap[slot + 2] = heap[slot + 3] = heap[slot + 4] = heap[slot + 5] = 0;
-      heap[slot + 6] = prp1;
-      heap[slot + 7] = 0;
-      heap[slot + 8] = prp2;
-      heap[slot + 9] = 0;
-      heap[slot + 10] = dw10;
-      heap[slot + 11] = dw11;
-      heap[slot + 12] = dw12;
-      heap[slot + 13] = dw13;
-      heap[slot + 14] = dw14;
-      heap[slot + 15] = dw15;
-      this.tail = (this.tail + 1) & (this.entries - 1);
-    }
-    return taken === 0 && room > 0 ? REFUSED : taken;
+    for (let n = 0; n < room; n++) if (!this.#post(n, batch + n * SQ_ENTRY_WORDS, driver)) return n === 0 ? REFUSED : n;
+    return room;
   }
 
-  /** Record of the object that a command names, which is large enough and may be the device's. @throws RuleError */
-  #data(n: number, handle: number, offset: number, bytes: number, driver: number): number {
+  /** One command, at word `at` of the heap. @returns false, nothing changed, when it is refused */
+  #post(n: number, at: number, driver: number): boolean {
+    const heap = this.#heap;
+    const dw0 = heap[at]!;
+    const nsid = heap[at + 1]!;
+    const handle = heap[at + 6]!;
+    const offset = heap[at + 7]!;
+    const dw10 = heap[at + 10]!;
+    const dw11 = heap[at + 11]!;
+    const dw12 = heap[at + 12]!;
+    const dw13 = heap[at + 13]!;
+    const dw14 = heap[at + 14]!;
+    const dw15 = heap[at + 15]!;
+    const opcode = dw0 & 0xff;
+    const id = dw0 >>> 16;
+    if (id >= this.entries || this.#commands[id] !== NONE)
+      this.#wrong(n, `command identifier ${id} is in use or too large`);
+    // Fused commands and SGLs; metadata and the rest where addresses could stand.
+    const rest = heap[at + 2]! | heap[at + 3]! | heap[at + 4]! | heap[at + 5]! | heap[at + 8]! | heap[at + 9]!;
+    if (((dw0 & 0xff00) | rest) !== 0) this.#wrong(n, "DW0 bits 15:8, DW2 to 5, DW8 or DW9 are not 0");
+    const { grammar } = this.#device;
+    const ring = this.id === 0 ? this.#ring(n, opcode, dw10, dw11, dw12) : NO_RING;
+    let bytes = 0;
+    if (this.id !== 0) bytes = grammar.io(opcode, nsid, dw10, dw12, dw13, dw14, dw15);
+    else if (ring === NO_RING) bytes = grammar.admin(opcode, dw10, dw11);
+    if (bytes === REFUSED) return false;
+    let prp1 = ring > 0 ? ring : 0;
+    let prp2 = 0;
+    if (bytes > 0) {
+      prp1 = this.#give(n, id, handle, offset, bytes, driver);
+      prp2 = writePrp(heap, prp1, bytes, this.#lists + id * this.#listBytes);
+    } else {
+      if (handle !== 0) this.#wrong(n, `opcode 0x${opcode.toString(16)} moves no data, but an object is named`);
+      this.#commands[id] = NO_OBJECT;
+    }
+    if (this.id === 0) this.#asked[id] = { opcode, dw10, nsid, address: prp1 };
+    const slot = (this.sq >> 2) + this.tail * SQ_ENTRY_WORDS;
+    this.#addresses(slot, prp1, prp2);
+    heap[slot] = dw0;
+    heap[slot + 1] = nsid;
+    heap[slot + 10] = dw10;
+    heap[slot + 11] = dw11;
+    heap[slot + 12] = dw12;
+    heap[slot + 13] = dw13;
+    heap[slot + 14] = dw14;
+    heap[slot + 15] = dw15;
+    this.outstanding++;
+    this.tail = (this.tail + 1) & (this.entries - 1);
+    return true;
+  }
+
+  /** What lies between DW1 and DW10: the pages, and 0. */
+  #addresses(slot: number, prp1: number, prp2: number): void {
+    const heap = this.#heap;
+    heap[slot + 2] = heap[slot + 3] = heap[slot + 4] = heap[slot + 5] = 0;
+    heap[slot + 6] = prp1;
+    heap[slot + 7] = 0;
+    heap[slot + 8] = prp2;
+    heap[slot + 9] = 0;
+  }
+
+  /** Makes the object that a command names the device's. @returns the address of the data @throws RuleError */
+  #give(n: number, id: number, handle: number, offset: number, bytes: number, driver: number): number {
     const words = this.#words;
+    const { ledger, reach, number } = this.#device;
     const record = (handle >>> GENERATION_BITS) << RECORD_SHIFT;
     if ((words[TAG + record]! ^ handle) !== driver << GENERATION_BITS) this.#wrong(n, "the object is not the driver's");
     if (words[TYPE + record]! < 0) this.#wrong(n, "the object is borrowed");
-    if (this.#device.reach[words[ADDRESS + record]! >>> 16] === 0)
-      this.#wrong(n, "the object lies in no arena of the device");
+    const address = words[ADDRESS + record]!;
+    if (reach[address >>> 16] === 0) this.#wrong(n, "the object lies in no arena of the device");
     const size = words[SIZE + record]!;
     if ((offset & 3) !== 0 || offset < 0 || bytes > size - offset)
       this.#wrong(n, `${bytes} bytes at ${offset >>> 0} do not lie within an object of ${size} bytes`);
     if (bytes > this.#transfer) this.#wrong(n, `${bytes} bytes, the queue was made for ${this.#transfer}`);
-    return record;
+    ledger.toDevice(record, handle, number, (this.id << 16) | id);
+    this.#commands[id] = record >> RECORD_SHIFT;
+    return address + offset;
   }
 
   /**
    * 5.3 to 5.6: commands that make and delete queues.
-   * @returns the address of the ring, -1 for a deletion, 0 for another command
+   * @returns the address of the ring, 0 for a deletion, NO_RING for another command
    */
   #ring(n: number, opcode: number, dw10: number, dw11: number, dw12: number): number {
     const makes = opcode === Admin.createCq || opcode === Admin.createSq;
-    if (!makes && opcode !== Admin.deleteCq && opcode !== Admin.deleteSq) return 0;
+    if (!makes && opcode !== Admin.deleteCq && opcode !== Admin.deleteSq) return NO_RING;
     const queue = (dw10 & 0xffff) === 0 ? null : this.#device.queue(dw10 & 0xffff);
     if (queue === null) return this.#wrong(n, `there is no I/O queue ${dw10 & 0xffff}`);
     if (dw12 !== 0) this.#wrong(n, "DW12 is not 0");
@@ -267,11 +264,7 @@ export class QueuePair {
     if (rest !== 0) this.#wrong(n, "deletes a queue, with more in DW10 and DW11 than its number");
     if (submission) queue.sqKnown = "asked";
     else queue.cqKnown = "asked";
-    return -1;
-  }
-
-  #note(id: number, opcode: number, dw10: number, nsid: number, address: number): void {
-    this.#asked[id] = { opcode, dw10, nsid, address };
+    return 0;
   }
 
   #wrong(n: number, why: string): never {

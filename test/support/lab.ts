@@ -61,8 +61,15 @@ export interface LabOptions {
 
 const PRELUDE = `import type { bool, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, RRef, Borrow, Deque, Array, Bytes, Str, Slice, RpcResult } from "./prelude.ts";\n`;
 
+const models = new Map<string, Model>();
+
+/** Compiled once for each text: tests of one file share it. */
 export function compileIdl(text: string): Model {
-  return compileInterfaces(new Map([["interfaces/lab.ts", PRELUDE + text]]));
+  const known = models.get(text);
+  if (known !== undefined) return known;
+  const model = compileInterfaces(new Map([["interfaces/lab.ts", PRELUDE + text]]));
+  models.set(text, model);
+  return model;
 }
 
 export function namesOf(model: Model): Names {

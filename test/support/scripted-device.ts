@@ -55,8 +55,8 @@ export class ScriptedDevice implements DeviceBackend {
   /** When set, a quiesce lasts until `release`, or fails. */
   hold = false;
   #held: { resolve: () => void; reject: (error: Error) => void }[] = [];
-  memory = new Uint8Array(0);
-  #words = new Int32Array(0);
+  memory: Uint8Array = new Uint8Array(0);
+  #words: Int32Array = new Int32Array(0);
 
   constructor(options: { real?: boolean; writable?: string; classCode?: number } = {}) {
     this.real = options.real ?? false;
@@ -84,7 +84,11 @@ export class ScriptedDevice implements DeviceBackend {
     this.registers[CSTS >> 2] = value & 1;
     this.rings.length = 0;
     if ((value & 1) !== 0)
-      this.rings[0] = ring(this.registers[ASQ >> 2]!, this.registers[ACQ >> 2]!, (this.registers[AQA >> 2]! & 0xfff) + 1);
+      this.rings[0] = ring(
+        this.registers[ASQ >> 2]!,
+        this.registers[ACQ >> 2]!,
+        (this.registers[AQA >> 2]! & 0xfff) + 1,
+      );
   }
   map(memory: SharedArrayBuffer, windows: readonly DmaWindow[]): void {
     this.memory = new Uint8Array(memory);
@@ -125,7 +129,9 @@ export class ScriptedDevice implements DeviceBackend {
   /** Ends what `hold` held up. */
   release(error?: Error): void {
     this.hold = false;
-    for (const held of this.#held.splice(0)) error === undefined ? held.resolve() : held.reject(error);
+    for (const { resolve, reject } of this.#held.splice(0))
+      if (error === undefined) resolve();
+      else reject(error);
   }
 
   /** The next command that the driver rang the doorbell for, or null. */
