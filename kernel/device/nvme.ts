@@ -3,8 +3,8 @@
  * of them moves.
  *
  * An allow-list, which fails closed: a device reads or writes memory only as a command of this file says, so what is
- * not here cannot reach any. Sizes of blocks come from the device's own answers, read before its driver sees them. Pure:
- * no memory, no device. Section numbers are those of NVM Express 1.4.
+ * not here cannot reach any. Sizes of blocks come from the device's own answers, read before its driver sees them.
+ * Pure: no memory, no device. Section numbers are those of NVM Express 1.4.
  */
 
 /** 3.1: offsets in BAR 0. */
