@@ -33,6 +33,8 @@ export class PaperMachine extends Machine {
   /** Every write, as `text > path`. */
   readonly written: string[] = [];
   readonly busy = new Set<string>();
+  /** Files that this user may not open. */
+  readonly denied = new Set<string>();
   /** Drivers that refuse every device. */
   readonly unwilling = new Set<string>();
   /** Answers of programs by name; null: there is none. Others run for real. */
@@ -161,6 +163,10 @@ export class PaperMachine extends Machine {
 
   override claim(path: string): Claim {
     return this.busy.has(path) ? "busy" : super.claim(path);
+  }
+
+  override usable(path: string): boolean {
+    return !this.denied.has(path) && super.usable(path);
   }
 
   override run(program: string, args: readonly string[]): Outcome | null {
