@@ -136,7 +136,7 @@ export function parseRecord(text: string, path: string): DeviceRecord {
   } catch {
     // Said below.
   }
-  if (!isHeader(header)) throw new RecordError(`${path} is no record of a device (trace --record makes one)`);
+  if (!isHeader(header)) throw new RecordError(`${path} is no record of a device (run --record makes one)`);
   // Behind the last line end: nothing, or what a writer that was killed had begun.
   const torn = lines.length > 0 && lines.pop() !== "";
   const events = lines.map((line, i) => {

@@ -34,13 +34,14 @@ export class Recorder implements Observer {
       throw new RecordError(`${path} cannot be written: ${(error as NodeJS.ErrnoException).code}`);
     }
     const { name, real, identity, bars } = device;
+    const { vendor, device: id, classCode, revision, subsystemVendor, subsystem } = identity;
     const header: RecordHeader = {
       format: "samara-device-record",
       version: 1,
       name,
       real,
-      identity: { ...identity },
-      bars: bars.map(({ bytes }) => ({ bytes })),
+      identity: { vendor, device: id, classCode, revision, subsystemVendor, subsystem },
+      bars: Array.from(bars, ({ bytes }) => ({ bytes })),
     };
     this.#text = `${JSON.stringify(header)}\n`;
     this.#nvme = identity.classCode !== NVME ? null : new NvmeMemory(this.#listener());

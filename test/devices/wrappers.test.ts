@@ -156,7 +156,7 @@ describe("records", () => {
   test("what is none is an error with its line", async () => {
     await recorded("lines");
     const lines = readFileSync(join(folder, "lines"), "utf8").split("\n");
-    expect(() => parseRecord("", "x")).toThrow("x is no record of a device (trace --record makes one)");
+    expect(() => parseRecord("", "x")).toThrow("x is no record of a device (run --record makes one)");
     expect(() => parseRecord('{"format": "samara-device-record"}\n', "x")).toThrow("x is no record");
     for (const bad of ["r 0 zz 4 0", "x 0 0 4 0", "> 0 00ff", "r 0 1c 3 0", "d 1 2 0", "<"]) {
       const text = lines.with(3, bad).join("\n");
