@@ -13,6 +13,8 @@ import { MOST_WINDOWS } from "./windows.ts";
 
 /** Page size of DMA_MAP. */
 const PAGE = 4096;
+/** Words of a refused message that are shown. */
+const NOTED_WORDS = 8;
 const ACTIONS = (1 << 3) | (1 << 4) | wire.VFIO_IRQ_SET_ACTION_TRIGGER;
 const DATA = wire.VFIO_IRQ_SET_DATA_NONE | (1 << 1) | wire.VFIO_IRQ_SET_DATA_EVENTFD;
 const EVENTFD_TRIGGER = wire.VFIO_IRQ_SET_DATA_EVENTFD | wire.VFIO_IRQ_SET_ACTION_TRIGGER;
@@ -64,12 +66,19 @@ export class Connection {
     if (!this.#versionDone && command !== Command.VERSION)
       throw new ProtocolError(`command ${command} before the version was agreed on`);
     const answer = this.#dispatch(command);
-    if (answer < 0) this.#note(`command ${command} refused: errno ${-answer}`);
+    if (answer < 0) this.#refused(command, -answer);
     if ((flags & wire.NO_REPLY) !== 0) return;
     const length = wire.HEADER + Math.max(answer, 0);
     if (answer < 0) this.#out.header(id, command, length, wire.REPLY | wire.ERROR, -answer);
     else this.#out.header(id, command, length, wire.REPLY);
     this.#channel.send(this.#out.bytes, length);
+  }
+
+  /** Says so, with the payload's first words: what was asked. */
+  #refused(command: number, errno: number): void {
+    const words = Math.min(NOTED_WORDS, this.#size >>> 2);
+    const text = Array.from({ length: words }, (_, i) => this.#in.u32(4 * i).toString(16)).join(" ");
+    this.#note(`command ${command} refused: errno ${errno}; it said ${text}`);
   }
 
   #dispatch(command: number): Answer {
@@ -143,8 +152,10 @@ export class Connection {
     if (!this.#holds(Size.DMA_UNMAP)) return -Errno.EINVAL;
     const [flags, iova, bytes] = [this.#in.u32(4), this.#in.u64(8), this.#in.u64(16)];
     if (flags === wire.VFIO_DMA_UNMAP_FLAG_ALL && iova === 0 && bytes === 0) this.#device.windows.clear();
-    else if (flags !== 0) return -Errno.EINVAL;
-    else if (!this.#device.windows.remove(iova, bytes)) return -Errno.ENOENT;
+    else if (flags !== 0 || bytes === 0) return -Errno.EINVAL;
+    // What JavaScript cannot count in lies above all windows.
+    else if (!Number.isNaN(iova) && !this.#device.windows.remove(iova, Number.isNaN(bytes) ? Infinity : bytes))
+      return -Errno.EINVAL;
     this.#echo(Size.DMA_UNMAP);
     return Size.DMA_UNMAP;
   }

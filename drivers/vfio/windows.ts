@@ -92,14 +92,21 @@ export class Windows {
     return made;
   }
 
-  /** Removes a window that was added just so. @returns whether there was one */
+  /**
+   * Removes the windows that lie in a range. The protocol asks for the range of one; QEMU behind a virtual IOMMU also
+   * sends ranges over many, and over none, as Linux's own vfio takes them.
+   * @param bytes may be Infinity
+   * @returns false, and none is removed, when the range cuts one
+   */
   remove(iova: number, bytes: number): boolean {
-    const place = this.#place(iova);
-    const window = this.#windows[place];
-    if (window?.iova !== iova || window.bytes !== bytes) return false;
-    this.#windows.splice(place, 1);
+    const first = this.#place(iova);
+    let end = first;
+    for (; end < this.#windows.length && this.#windows[end]!.iova < iova + bytes; end++) {
+      const window = this.#windows[end]!;
+      if (window.iova < iova || window.iova + window.bytes > iova + bytes) return false;
+    }
+    for (const { file } of this.#windows.splice(first, end - first)) this.#release(file);
     this.epoch++;
-    this.#release(window.file);
     return true;
   }
 

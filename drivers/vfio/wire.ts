@@ -70,7 +70,7 @@ export const IRQ_MSIX = 2;
 export const IRQ_KINDS = 5;
 
 /** Numbers of errors that are sent (asm-generic/errno-base.h). */
-export const Errno = { EINVAL: 22, EEXIST: 17, ENOENT: 2, ENOMEM: 12, EOPNOTSUPP: 95 } as const;
+export const Errno = { EINVAL: 22, EEXIST: 17, ENOMEM: 12, EOPNOTSUPP: 95 } as const;
 
 /** A buffer for one message, with its views. */
 export class Message {

@@ -48,7 +48,11 @@ impl Descriptor {
     /// Opens a file that exists, to be shared as memory.
     #[napi(factory)]
     pub fn open(path: String) -> Result<Descriptor> {
-        let file = File::options().read(true).write(true).open(&path).map_err(|e| system(&path, &e))?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|e| system(&path, &e))?;
         Ok(Descriptor { file: Some(file) })
     }
 

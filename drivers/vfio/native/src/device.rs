@@ -75,6 +75,8 @@ struct Open {
 
 impl Open {
     fn new(sysfs: &str) -> Result<Open> {
+        let group = format!("{sysfs}/iommu_group");
+        std::fs::read_link(&group).map_err(|e| system(format!("{group} (no such device, or no IOMMU)"), &e))?;
         let container = VfioContainer::new(None).map_err(|e| failed("/dev/vfio/vfio", &e))?;
         let container = Arc::new(container);
         let device = Handle::new(Path::new(sysfs), container.clone(), false).map_err(|e| failed(sysfs, &e))?;
