@@ -93,7 +93,8 @@ export class Devices {
     try {
       await backend.map(heapMemory.buffer as unknown as SharedArrayBuffer, device.windows);
     } catch (error) {
-      throw new KernelError("link", `device ${entry.name} (${backend.name}): ${String(error)}`, { cause: error });
+      const why = error instanceof Error ? error.message : String(error);
+      throw new KernelError("link", `device ${entry.name} (${backend.name}): ${why}`, { cause: error });
     }
     return device;
   }

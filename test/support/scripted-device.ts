@@ -58,10 +58,10 @@ export class ScriptedDevice implements DeviceBackend {
   memory: Uint8Array = new Uint8Array(0);
   #words: Int32Array = new Int32Array(0);
 
-  constructor(options: { real?: boolean; writable?: string; classCode?: number } = {}) {
+  constructor(options: { real?: boolean; writable?: string; identity?: Partial<PciIdentity> } = {}) {
     this.real = options.real ?? false;
     if (options.writable !== undefined) this.writable = options.writable;
-    if (options.classCode !== undefined) this.identity = { ...this.identity, classCode: options.classCode };
+    this.identity = { ...this.identity, ...options.identity };
     this.registers[0] = 0x0f0101ff; // CAP: MQES 511, CQR, TO
   }
 
