@@ -20,7 +20,7 @@ export interface DeviceEntry {
   readonly name: string;
   /** `KIND:WHICH`. */
   readonly backend: string;
-  readonly options: Readonly<Record<string, string | number | boolean>>;
+  readonly options?: Readonly<Record<string, string | number | boolean>> | undefined;
 }
 
 export interface DeviceSetOptions {
@@ -82,7 +82,7 @@ export class DeviceSet {
     return device;
   };
 
-  #open({ backend, options }: DeviceEntry): DeviceBackend {
+  #open({ backend, options = {} }: DeviceEntry): DeviceBackend {
     const [kind, which] = splitBackend(backend);
     if (kind === "model") return modelBackend(backend, options);
     const [option] = Object.keys(options);

@@ -8,12 +8,15 @@
  *   --debug       opens Node's inspector, with the domains' sources (docs/howto/debug.md)
  *   --port N      where it listens (default 9229; 0: any)
  *   --name NAME   what it is called then (default: the system's name, with a number when that is taken)
+ *   --record DEVICE=FILE   writes down all that passes between a device and its driver
+ *   --replay DEVICE=FILE   lets a record answer in the device's place; says what the driver did otherwise
  *
  *   npm start
  *   npm run samara -- run default
  */
 import inspector from "node:inspector";
 import { join } from "node:path";
+import type { DeviceSet } from "#drivers/backends.ts";
 import { Console } from "#runtime/control/console.ts";
 import type { ShellClient } from "#runtime/control/console.ts";
 import { handlers } from "#runtime/control/handlers.ts";
@@ -21,11 +24,16 @@ import { ControlServer } from "#runtime/control/server.ts";
 import { consoleService, systemService } from "#runtime/control/services.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem, loadSystem, type SystemBuild } from "../build/index.ts";
+import { attach, DEVICE_OPTIONS } from "../device/attach.ts";
+import { deviceHandlers } from "../device/handlers.ts";
 import { sourceMapUrl } from "../debug/source-map.ts";
 import { UsageError, type Arguments, type Command } from "../lib/command.ts";
 import { BUILD, ROOT } from "../lib/paths.ts";
 import { RUN } from "../lib/remote.ts";
 import { paint } from "../lib/terminal.ts";
+
+/** Of devices, what a driver does and the trace shows. */
+const QUIET: ReadonlySet<string> = new Set(["opened", "closed", "reset"]);
 
 /** What executes lines in a domain: its first object that is a `Shell`, or null. Clients are made once. */
 function programs(system: System): (domain: string) => ShellClient | null {
@@ -41,8 +49,8 @@ function programs(system: System): (domain: string) => ShellClient | null {
 }
 
 /** Opens the control socket, under the name that was asked for or the first free one like the system's. */
-function listen(system: System, name: string, wanted: string | undefined): Promise<ControlServer> {
-  const commands = handlers(system);
+function listen(system: System, set: DeviceSet, name: string, wanted: string | undefined): Promise<ControlServer> {
+  const commands = new Map([...handlers(system), ...deviceHandlers(set, () => system.devices())]);
   return wanted === undefined
     ? ControlServer.listenFree(RUN, name, commands)
     : ControlServer.listen(RUN, wanted, commands);
@@ -60,7 +68,12 @@ export interface Companion {
 }
 export type Accompany = (system: System, build: SystemBuild, print: (text: string) => void) => Companion;
 
-export const RUN_OPTIONS = { name: { type: "string" }, debug: { type: "boolean" }, port: { type: "string" } } as const;
+export const RUN_OPTIONS = {
+  ...DEVICE_OPTIONS,
+  name: { type: "string" },
+  debug: { type: "boolean" },
+  port: { type: "string" },
+} as const;
 
 /**
  * Boots a system and serves its console until that ends.
@@ -83,11 +96,15 @@ export async function runSystem(
     prompt: paint("cyan", "samara> "),
     program: (domain) => program(domain),
   });
+  const print = (line: string): void => console_.print(line);
+  const devices = await attach(build.system.devices ?? [], { options }, print);
   const system = new System(build.system, {
     images: build.images,
+    devices: devices.set.make,
+    onDevice: ({ device, kind, text }) => void (QUIET.has(kind) || print(`device ${device}: ${kind}: ${text}`)),
     cacheDir: join(BUILD, "cache", "lowered"),
     onFault: (fault) => console_.showFault(fault),
-    onDeadlock: (ring) => console_.print(`deadlock refused: ${ring}`),
+    onDeadlock: (ring) => print(`deadlock refused: ${ring}`),
     ...(options.debug === true ? { sourceMapUrl: (map, offsets) => sourceMapUrl(map, offsets, ROOT) } : {}),
   });
   // Without a handler the signals end the process in the middle of whatever a domain does. Ctrl-C may come twice:
@@ -99,27 +116,26 @@ export async function runSystem(
   });
   let control: ControlServer | null = null;
   let companion: Companion | undefined;
+  let code = 0;
   try {
-    control = await listen(system, name, options.name as string | undefined);
+    control = await listen(system, devices.set, name, options.name as string | undefined);
     system.serve("System", systemService(system));
-    system.serve(
-      "Console",
-      consoleService((line) => console_.print(line)),
-    );
+    system.serve("Console", consoleService(print));
     await system.start();
     program = programs(system);
     const ms = Math.round(performance.now() - started);
-    console_.print(paint("bold", `${name}: ${build.system.domains.length} domains booted in ${ms} ms; write help`));
-    if (control.name !== name) console_.print(`its name for commands: --system ${control.name}`);
-    companion = accompany?.(system, build, (text) => console_.print(text));
+    print(paint("bold", `${name}: ${build.system.domains.length} domains booted in ${ms} ms; write help`));
+    if (control.name !== name) print(`its name for commands: --system ${control.name}`);
+    companion = accompany?.(system, build, print);
     await Promise.race([console_.run(), end]);
   } finally {
     await companion?.close();
     await control?.close();
     await system.stop();
+    code = await devices.close();
     process.stdin.destroy();
   }
-  return 0;
+  return code;
 }
 
 export const command: Command = { options: RUN_OPTIONS, positionals: [0, 1], run: (args) => runSystem(args) };

@@ -6,6 +6,7 @@
  * before; nothing is ever written to that pipe. When it is killed too, `unbind --all` does its work.
  */
 import { spawn } from "node:child_process";
+import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { bind, restoreAll, type Restored } from "./bind.ts";
@@ -43,7 +44,9 @@ export async function keep(
     guard.once("spawn", resolve);
     guard.once("error", reject);
   });
+  // Neither it nor its pipe keeps this process from ending.
   guard.unref();
+  (guard.stdin as Socket).unref();
   const release = (): Promise<void> => {
     guard.ref();
     guard.stdin.end();
