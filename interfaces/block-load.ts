@@ -19,3 +19,21 @@ export interface BlockLoad {
   /** Reads or writes `count` random blocks, one after the other. */
   run(operation: BlockOperation, count: u32): RpcResult<void, LoadError>;
 }
+
+/** In which order blocks are asked for. */
+export declare enum LoadPattern {
+  Random,
+  /** One after the other, from the first on again after the last. */
+  Sequential,
+}
+
+/** The working side of the benchmarks of queues. */
+export interface QueueLoad {
+  /** Takes its buffers, and asks the disk for its size. Failed: the disk is not ready yet. */
+  open(): RpcResult<void, LoadError>;
+  /**
+   * Reads or writes `count` blocks, with up to `depth` (1 to 128) requests in flight, of which up to `batch` (1 to 32)
+   * are submitted with one call.
+   */
+  run(operation: BlockOperation, pattern: LoadPattern, depth: u32, batch: u32, count: u32): RpcResult<void, LoadError>;
+}

@@ -65,6 +65,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 /** Folders of domains: each domain sees its own folder and the guest libraries, its descriptor the manifest's types. */
 const DOMAINS = /^(domains|drivers(?!\/(models|vfio|wrappers)\/)|test\/domains|bench\/domains)\/[^/]+\//;
+/** Domains of benchmarks that are made of others' sources: a client with its driver linked into it. */
+const LINKED: Readonly<Record<string, readonly string[]>> = {
+  "bench/domains/null-linked/": ["bench/domains/null-block/", "bench/domains/queue-load/"],
+  "bench/domains/nvme-linked/": ["drivers/nvme/", "bench/domains/queue-load/"],
+};
 const DOMAIN_LIBRARIES = ["lib:heap/", "lib:os/", "lib:idl/"];
 /** Tests stand beside what they test and may use the test tools besides. */
 const FOR_TESTS = [
@@ -104,8 +109,10 @@ function target(file: string, specifier: string, guest: boolean): string {
 
 function allowed(file: string): readonly string[] | null {
   if (file.endsWith("/domain.ts") && DOMAINS.test(file)) return ["kernel/manifest/manifest.ts"];
-  if (isDomainSource(file))
-    return [`${dirname(file).match(/^(?:test\/|bench\/)?[^/]+\/[^/]+/)![0]}/`, ...DOMAIN_LIBRARIES];
+  if (isDomainSource(file)) {
+    const own = `${dirname(file).match(/^(?:test\/|bench\/)?[^/]+\/[^/]+/)![0]}/`;
+    return [own, ...(LINKED[own] ?? []), ...DOMAIN_LIBRARIES];
+  }
   const layer = Object.keys(LAYERS)
     .filter((prefix) => file.startsWith(prefix))
     .toSorted((a, b) => b.length - a.length)[0];

@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 export const ABLATIONS = ["alive", "owner", "type", "catch", "count", "trace", "epoch", "stack"] as const;
 export type AblationName = (typeof ABLATIONS)[number];
 
-export const BENCHMARKS = ["crossing", "heap", "load", "lifecycle", "threads", "recovery"] as const;
+export const BENCHMARKS = ["crossing", "heap", "load", "lifecycle", "threads", "recovery", "null-block"] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 /** What each benchmark can leave out: a loader without ownership checks is the case `unchecked` of `heap`. */
@@ -20,6 +20,7 @@ const CAN_ABLATE: Readonly<Record<BenchmarkName, readonly AblationName[]>> = {
   lifecycle: [],
   threads: [],
   recovery: [],
+  "null-block": [],
 };
 
 export interface BenchOptions {
