@@ -5,6 +5,7 @@ import { CREATION_MUTANTS } from "./creation.ts";
 import { HEAP_MUTANTS } from "./heap.ts";
 import { LOADER_MUTANTS } from "./loader.ts";
 import type { Mutant } from "./mutant.ts";
+import { PCI_MUTANTS } from "./pci.ts";
 import { PROXY_MUTANTS } from "./proxies.ts";
 import { SLICE_MUTANTS } from "./slices.ts";
 import { THREAD_MUTANTS } from "./threads.ts";
@@ -17,5 +18,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...HEAP_MUTANTS,
   ...PROXY_MUTANTS,
   ...CREATION_MUTANTS,
+  ...PCI_MUTANTS,
   ...THREAD_MUTANTS,
 ];
