@@ -141,7 +141,7 @@ export class Kernel implements ProxyKernel, InstanceKernel {
     this.#lives.bear(this.hostDomain);
     this.hostDomain.state = "running";
     this.creation = this.#makeCreation();
-    this.devices = new Devices(this, (report) => config.host.onDevice?.(report));
+    this.devices = new Devices(this, config.host);
     this.serve(this.devices.functions());
   }
 

@@ -75,7 +75,6 @@ export class Device implements QueueDevice {
   vectors = 0;
   #fired = 0;
   #faults = 0;
-  #hasLied = false;
   #enabled = false;
   /** CC.EN was cleared, and CSTS.RDY was not seen 0 yet. */
   #disabling = false;
@@ -100,6 +99,10 @@ export class Device implements QueueDevice {
     this.reach = new Uint8Array(Math.ceil(heap.bytes.length / PAGE_BYTES));
     for (const { iova, bytes } of this.windows) this.reach.fill(1, iova / PAGE_BYTES, (iova + bytes) / PAGE_BYTES);
     backend.onEvent = ({ kind, text }) => (kind === "gone" ? this.#vanish(text) : this.#misbehave(kind, text));
+  }
+
+  get #registerBytes(): number {
+    return this.backend.bars[0]?.bytes ?? 0;
   }
 
   queue(id: number): QueuePair | null {
@@ -216,9 +219,12 @@ export class Device implements QueueDevice {
     this.#quiesce();
   }
 
-  #misbehave(kind: "dma-fault", text: string): void {
-    this.#faults++;
-    this.#kernel.event(this.driver, kind, text);
+  /** A device that goes on and on is reported at its 1st, 2nd, 4th, 8th … time. */
+  #misbehave(kind: "dma-fault" | "lied", text: string, times = 1): void {
+    const before = this.#faults;
+    this.#faults += times;
+    if (Math.clz32(before) !== Math.clz32(this.#faults))
+      this.#kernel.event(this.driver, kind, `${text} (${this.#faults} faults so far)`);
   }
 
   readonly #interrupt = (vector: number): void => {
@@ -243,7 +249,7 @@ export class Device implements QueueDevice {
 
   /** Whether this register can be read without consequence. */
   mayRead(bar: number, offset: number): boolean {
-    return bar === 0 && (offset & 3) === 0 && offset < DOORBELLS;
+    return bar === 0 && (offset & 3) === 0 && offset < Math.min(DOORBELLS, this.#registerBytes);
   }
 
   /** @returns 32 bits; all ones when the device is gone */
@@ -302,7 +308,7 @@ export class Device implements QueueDevice {
   }
 
   #doorbellsExist(id: number): boolean {
-    return DOORBELLS + (id + 1) * this.#stride <= (this.backend.bars[0]?.bytes ?? 0);
+    return DOORBELLS + (id + 1) * this.#stride <= this.#registerBytes;
   }
 
   #locateAdmin({ sq, cq, entries }: QueuePair): void {
@@ -348,15 +354,8 @@ export class Device implements QueueDevice {
     const done = queue.complete(batch, max, this.driverId);
     if (queue.head !== head && this.#enabled && queue.ended === 0)
       this.backend.write32(0, DOORBELLS + id * this.#stride + (this.#stride >> 1), queue.head);
-    if (queue.lies !== 0) this.#lied(queue);
+    if (queue.lies !== 0) this.#misbehave("lied", `completed what queue ${id} has not`, queue.takeLies());
     return done;
-  }
-
-  #lied(queue: QueuePair): void {
-    if (!this.#hasLied) this.#kernel.event(this.driver, "lied", `a completion of no command, in queue ${queue.id}`);
-    this.#hasLied = true;
-    this.#faults += queue.lies;
-    queue.lies = 0;
   }
 
   // ── for people and tests ─────────────────────────────────────────────────────────────────────────────────────────

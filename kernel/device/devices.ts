@@ -10,6 +10,7 @@ import type { Domain } from "../domain/domain.ts";
 import { KernelError } from "../errors.ts";
 import { exportName, type Model } from "../interface/model.ts";
 import { PCI_DEVICE, type ResolvedDevice } from "../manifest/manifest.ts";
+import type { Host } from "../host/host.ts";
 import type { Threads } from "../thread/threads.ts";
 import type { Trace } from "../trace/trace.ts";
 import type { ExchangeHeap } from "../../shared-heap/heap.ts";
@@ -35,6 +36,8 @@ const ALIVE = (DOMAINS + DOMAIN_ALIVE) >> 2;
 const RESULT = (DOMAINS + (OWNER_HOST << DOMAIN_SHIFT) + DOMAIN_RETURN) >> 2;
 const COMMAND_SHIFT = 6;
 const COMPLETION_SHIFT = 4;
+/** How long `stop` waits for all devices to be silent, and for all to be closed. */
+const STOP_MS = 5000;
 const MAX_COMMANDS = 64;
 const MAX_COMPLETIONS = 256;
 
@@ -65,14 +68,13 @@ type Flat = (self: number, ...values: number[]) => number;
 
 export class Devices {
   readonly #kernel: DevicesKernel;
-  readonly #tell: (report: DeviceReport) => void;
+  readonly #host: Host;
   readonly #devices: Device[] = [];
   readonly #words: Int32Array;
 
-  /** @param tell the host program wants to know, too */
-  constructor(kernel: DevicesKernel, tell: (report: DeviceReport) => void) {
+  constructor(kernel: DevicesKernel, host: Host) {
     this.#kernel = kernel;
-    this.#tell = tell;
+    this.#host = host;
     this.#words = kernel.ledger;
   }
 
@@ -86,7 +88,7 @@ export class Devices {
     const notify = (domain: Domain): void => threads.notify(domain);
     const event = (driver: Domain | null, kind: DeviceEventKind, text: string): void => {
       if (driver !== null) trace.event("device", driver.id, trace.deviceDetail(kind, number));
-      this.#tell({ device: entry.name, driver: driver?.name ?? null, kind, text });
+      this.#host.onDevice?.({ device: entry.name, driver: driver?.name ?? null, kind, text });
     };
     const device = new Device({ heap, notify, event }, entry, number, backend);
     this.#devices.push(device);
@@ -113,11 +115,18 @@ export class Devices {
     for (const device of this.#devices) if (device.driver === domain) device.close();
   }
 
-  /** All devices silent and closed; no domain lives any more. */
+  /** All devices silent and closed; no domain lives any more. A back end that does not answer is not waited for. */
   async stop(): Promise<void> {
     for (const device of this.#devices) device.close();
-    await Promise.all(this.#devices.map((device) => device.settled()));
-    await Promise.all(this.#devices.map(({ backend }) => backend.close()));
+    await this.#patiently(this.#devices.map((device) => device.settled()));
+    await this.#patiently(this.#devices.map(async ({ backend }) => backend.close()));
+  }
+
+  async #patiently(ends: readonly Promise<void>[]): Promise<void> {
+    let giveUp = (): void => {};
+    const late = new Promise<void>((resolve) => (giveUp = this.#host.after(STOP_MS, resolve)));
+    await Promise.race([late, Promise.allSettled(ends)]);
+    giveUp();
   }
 
   /** What contradicts the ledger, in words. */

@@ -63,7 +63,6 @@ export class QueuePair {
   /** Entries to write to the doorbells. */
   tail = 0;
   head = 0;
-  /** What the device completed that it was not given, since this was last looked at. */
   lies = 0;
   readonly #device: QueueDevice;
   readonly #heap: Int32Array;
@@ -370,6 +369,13 @@ export class QueuePair {
     else this.cqKnown = known;
     // 5.6: a deleted submission queue's commands are completed or will never be.
     if (submission && !made && done) this.ended ||= EndReason.reset;
+  }
+
+  /** How often the device completed what it was not given, since this was last asked. */
+  takeLies(): number {
+    const { lies } = this;
+    this.lies = 0;
+    return lies;
   }
 
   // ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -86,8 +86,12 @@ export function namesOf(model: Model): Names {
 
 let assembler: Awaited<ReturnType<typeof wabt>> | undefined;
 
-/** WebAssembly text → bytes. */
+const assembled = new Map<string, Uint8Array>();
+
+/** WebAssembly text → bytes, once for each text. */
 export async function assemble(text: string, name = "lab"): Promise<Uint8Array> {
+  const known = assembled.get(`${name}:${text}`);
+  if (known !== undefined) return known;
   assembler ??= await wabt();
   const features = {
     threads: true,
@@ -99,7 +103,9 @@ export async function assemble(text: string, name = "lab"): Promise<Uint8Array> 
   };
   const module = assembler.parseWat(`${name}.wat`, text, features);
   try {
-    return module.toBinary({ write_debug_names: true }).buffer.slice();
+    const bytes = module.toBinary({ write_debug_names: true }).buffer.slice();
+    assembled.set(`${name}:${text}`, bytes);
+    return bytes;
   } finally {
     module.destroy();
   }
