@@ -28,7 +28,6 @@ export interface Puppet {
   post(page: Borrow<Page>, queue: u32, batch: u32): RpcResult<u32, never>;
   pass(): RpcResult<PciDevice, never>;
   take(device: PciDevice): RpcResult<void, never>;
-  takeBack(): RpcResult<void, never>;
   /** Names the types that nothing else does. */
   kinds(small: RRef<Small>, large: RRef<Large>, box: RRef<Box>): RpcResult<void, never>;
   steps(): RpcResult<u32, never>;
@@ -82,7 +81,6 @@ const wat = (n: Names): string => {
   (import "heap" "store_i32" (func $store (param i32 i32 i32)))
   (import "heap" "put" (func $put (param i32 i32 i32)))
   (import "heap" "free" (func $free (param i32)))
-  (import "cap" "revoke" (func $revoke (param i32)))
   ${words.map((w) => `(import "rpc" "get${w}" (func $get${w} (result i32)))`).join("\n")}
   ${[...words, 6].map((w) => `(import "rpc" "set${w}" (func $set${w} (param i32)))`).join("\n")}
   ${KINDS.map((k) => n.newType(k)).join("\n")}
@@ -118,7 +116,6 @@ const wat = (n: Names): string => {
   )}
   ${serve("pass", 0, "(global.get $device)")}
   ${serve("take", 1, "(global.set $device (local.get 1)) (i32.const 0)")}
-  ${serve("takeBack", 0, "(call $revoke (global.get $device)) (i32.const 0)")}
   ${serve("kinds", 3, "(i32.const 0)")}
   ${serve("steps", 0, "(call $set0 (global.get $steps)) (i32.const 0)")}
   ${serve("trap", 0, "unreachable")})`;
