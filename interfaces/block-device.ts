@@ -75,8 +75,8 @@ export interface BlockDevice {
   /** Number of blocks. */
   capacity(): RpcResult<u64, BlockError>;
   /**
-   * Milliseconds after which a request has come back, whatever happens to the device: whoever has waited longer may take
-   * the one who promised this for dead.
+   * Milliseconds after which a request has come back, whatever happens to the device: whoever has waited longer may
+   * take the one who promised this for dead.
    */
   patience(): RpcResult<u32, never>;
   /** How many blocks were read and written, and how many requests failed, since the device started. */

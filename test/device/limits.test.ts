@@ -177,7 +177,7 @@ test("a back end that throws is the host program's failure: the driver lives", a
   };
   expect(driver.device("read32", 0, 0x1c)).toBe("fault 257");
   expect(bus.lab.faults.map((f) => [f.domain, f.kind, f.message])).toEqual([
-    ["host", "service", "the socket is closed"],
+    ["host", "service", "Error: the socket is closed"],
   ]);
   driver.device("reset");
   await settled();
