@@ -81,7 +81,18 @@ export interface NativeListener {
   close(): void;
 }
 
+/** A TAP interface: frames from and to the machine's network. */
+export interface NativeTap {
+  readonly name: string;
+  /** Frames into places of `stride` bytes. @returns how many: fewer than places when all were read */
+  read(into: Uint8Array, stride: number, lengths: Uint32Array): number;
+  /** @returns how many were taken: fewer when the system's queue is full */
+  write(from: Uint8Array, stride: number, lengths: Uint32Array, count: number): number;
+  close(): void;
+}
+
 export interface Native {
+  readonly Tap: new (name: string, readable: () => void) => NativeTap;
   /** Opens a file that exists, to be shared as memory. */
   readonly Descriptor: { open(path: string): NativeDescriptor };
   readonly Channel: { connect(path: string): NativeChannel };

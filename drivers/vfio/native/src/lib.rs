@@ -11,3 +11,4 @@ mod error;
 mod interrupts;
 mod mapping;
 mod memory;
+mod tap;

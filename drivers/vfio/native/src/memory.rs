@@ -40,6 +40,26 @@ impl View {
     }
 }
 
+/// Address and size of a typed array of one kind.
+///
+/// # Safety
+/// `env` and `value` must be of the running call.
+unsafe fn typed(env: sys::napi_env, value: sys::napi_value, wanted: i32, unit: usize, name: &str) -> Result<View> {
+    let (mut kind, mut length, mut offset) = (0, 0, 0);
+    let (mut data, mut buffer) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the caller says so of the first two; the other pointers are to locals.
+    let status = unsafe {
+        sys::napi_get_typedarray_info(env, value, &mut kind, &mut length, &mut data, &mut buffer, &mut offset)
+    };
+    if status != sys::Status::napi_ok || kind != wanted {
+        return Err(invalid(format!("not a {name}")));
+    }
+    Ok(View {
+        address: data as usize,
+        bytes: length * unit,
+    })
+}
+
 impl TypeName for View {
     fn type_name() -> &'static str {
         "Uint8Array"
@@ -53,20 +73,39 @@ impl ValidateNapiValue for View {}
 
 impl FromNapiValue for View {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<View> {
-        let (mut kind, mut length, mut offset) = (0, 0, 0);
-        let (mut data, mut buffer) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: `env` and `value` are the running call's; the other pointers are to locals.
-        let status = unsafe {
-            sys::napi_get_typedarray_info(env, value, &mut kind, &mut length, &mut data, &mut buffer, &mut offset)
-        };
-        // The one kind whose length is its size.
-        if status != sys::Status::napi_ok || kind != sys::TypedarrayType::uint8_array {
-            return Err(invalid("not a Uint8Array"));
+        // SAFETY: of the running call.
+        unsafe { typed(env, value, sys::TypedarrayType::uint8_array, 1, "Uint8Array") }
+    }
+}
+
+/// The words of a Uint32Array.
+pub struct Words(View);
+
+impl Words {
+    pub fn words(&mut self) -> &mut [u32] {
+        match self.0.bytes {
+            0 => &mut [],
+            // SAFETY: as `View::bytes_mut`; the engine aligns what a Uint32Array shows.
+            n => unsafe { std::slice::from_raw_parts_mut(self.0.address as *mut u32, n / 4) },
         }
-        Ok(View {
-            address: data as usize,
-            bytes: length,
-        })
+    }
+}
+
+impl TypeName for Words {
+    fn type_name() -> &'static str {
+        "Uint32Array"
+    }
+    fn value_type() -> ValueType {
+        ValueType::Object
+    }
+}
+
+impl ValidateNapiValue for Words {}
+
+impl FromNapiValue for Words {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Words> {
+        // SAFETY: of the running call.
+        unsafe { typed(env, value, sys::TypedarrayType::uint32_array, 4, "Uint32Array").map(Words) }
     }
 }
 
