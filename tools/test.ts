@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { BUILD, ROOT, shown } from "./lib/paths.ts";
 import { buildAll } from "./build/all.ts";
+import { buildNative, nativeMissing } from "./native/build.ts";
 
 const REPORT = join(BUILD, "test-report.json");
 
@@ -95,6 +96,8 @@ export async function test(args: readonly string[]): Promise<number> {
   let result: Tally;
   try {
     const broken = await buildAll((dir) => process.stdout.write(`building ${dir}\n`));
+    // Before the tests that need it, so that none runs into its time limit.
+    if (nativeMissing() === null) buildNative((line) => process.stdout.write(`${line}\n`));
     const { report, exitCode } = runVitest(args);
     result = tally(report, exitCode, process.env.CI ? await allowedSkips() : null);
     for (const message of broken) {

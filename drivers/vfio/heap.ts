@@ -60,8 +60,8 @@ export interface HugePages {
 
 /**
  * Puts as much of a window as starts and ends at 2 MiB boundaries into huge pages, or asks for transparent ones.
- * Before any device, thread or process uses the heap. The parts are windows of their own from then on for `memoryFile`,
- * so devices of other processes need a heap without.
+ * Before any device, thread or process uses the heap. What is in huge pages is a window for `memoryFile` from then on,
+ * so an arena for devices of other processes has to be whole huge pages, or none.
  */
 export function hugePages(native: Native, memory: SharedArrayBuffer, window: DmaWindow): HugePages {
   const HUGE = 2 << 20;

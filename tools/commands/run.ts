@@ -8,8 +8,8 @@
  *   --debug       opens Node's inspector, with the domains' sources (docs/howto/debug.md)
  *   --port N      where it listens (default 9229; 0: any)
  *   --name NAME   what it is called then (default: the system's name, with a number when that is taken)
- *   --record DEVICE=FILE   writes down all that passes between a device and its driver
- *   --replay DEVICE=FILE   lets a record answer in the device's place; says what the driver did otherwise
+    if (options.hugepages === true) for (const line of backHeap(system, print)) print(line);
+    control = await listen(system, devices.set, name, options.name as string | undefined);
  *
  *   npm start
  *   npm run samara -- run default
@@ -30,6 +30,7 @@ import { sourceMapUrl } from "../debug/source-map.ts";
 import { UsageError, type Arguments, type Command } from "../lib/command.ts";
 import { BUILD, ROOT } from "../lib/paths.ts";
 import { RUN } from "../lib/remote.ts";
+import { backHeap } from "../native/hugepages.ts";
 import { paint } from "../lib/terminal.ts";
 
 /** Of devices, what a driver does and the trace shows. */
@@ -73,6 +74,7 @@ export const RUN_OPTIONS = {
   name: { type: "string" },
   debug: { type: "boolean" },
   port: { type: "string" },
+  hugepages: { type: "boolean" },
 } as const;
 
 /**
@@ -118,7 +120,13 @@ export async function runSystem(
   let companion: Companion | undefined;
   let code = 0;
   try {
+<<<<<<< HEAD
     control = await listen(system, devices.set, name, options.name as string | undefined);
+=======
+    if (options.hugepages === true)
+      for (const line of backHeap(system, (text) => console_.print(text))) console_.print(line);
+    control = await listen(system, name, options.name as string | undefined);
+>>>>>>> 928dd04 (heap: memory files and huge pages below the exchange heap; run --hugepages; npm test builds the shim first)
     system.serve("System", systemService(system));
     system.serve("Console", consoleService(print));
     await system.start();
