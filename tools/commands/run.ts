@@ -120,13 +120,8 @@ export async function runSystem(
   let companion: Companion | undefined;
   let code = 0;
   try {
-<<<<<<< HEAD
+    if (options.hugepages === true) for (const line of backHeap(system, print)) print(line);
     control = await listen(system, devices.set, name, options.name as string | undefined);
-=======
-    if (options.hugepages === true)
-      for (const line of backHeap(system, (text) => console_.print(text))) console_.print(line);
-    control = await listen(system, name, options.name as string | undefined);
->>>>>>> 928dd04 (heap: memory files and huge pages below the exchange heap; run --hugepages; npm test builds the shim first)
     system.serve("System", systemService(system));
     system.serve("Console", consoleService(print));
     await system.start();
