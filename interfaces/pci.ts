@@ -69,7 +69,7 @@ export interface PciDevice {
    * @returns how many were taken, from the front: fewer when the queue is full. Refused, nothing taken: one of them
    *   writes, and the device may not be written to
    */
-  submit(queue: u32, commands: Borrow<DmaBatch>, count: u32): RpcResult<u32, PciError>;
+  submit(queue: u32, commands: Borrow<DmaBatch>, count: u32): RpcResult<{ taken: u32; outside: bool }, PciError>;
   /**
    * Takes completions, at most 256, and rings the doorbell once; never waits. Each is 16 bytes of the batch: double
    * word 0 of the device's completion; the object's new handle, or 0; command identifier, and queue << 16; status field
