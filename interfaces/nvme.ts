@@ -102,7 +102,10 @@ export interface Nvme {
       NvmeError
     >
   >;
-  /** An entry of the error log, newest first; `count` is 0 where there is none. `code` is the Status Field as in a completion, `space` the namespace. */
+  /**
+   * An entry of the error log, newest first; `count` is 0 where there is none. `code` is the Status Field as in a
+   * completion, `space` the namespace.
+   */
   errorEntry(
     index: u32,
   ): Promise<RpcResult<{ count: u64; queue: u16; command: u16; code: u16; lba: u64; space: u32 }, NvmeError>>;

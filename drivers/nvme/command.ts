@@ -69,7 +69,7 @@ export class Command {
   /** Writes the submission queue entry. */
   @inline encode(batch: DmaBatch, position: i32): void {
     const at = <u32>position * ENTRY;
-    batch.bytesStore<u64>(at, <u64>(this.opcode | (<u32>this.cid << 16)) | (<u64>this.nsid << 32));
+    batch.bytesStore<u64>(at, <u64>(this.opcode | ((<u32>this.cid) << 16)) | ((<u64>this.nsid) << 32));
     batch.bytesStore<u64>(at + 24, <u64>this.object);
     batch.bytesStore<u64>(at + 40, this.cdw10);
     batch.bytesStore<u64>(at + 48, this.cdw12);

@@ -113,7 +113,7 @@ export class Disk extends BlockDeviceServer {
     command.bytes = BLOCK;
     command.cdw10 = block << shift;
     // Number of Logical Blocks, 0's based.
-    command.cdw12 = (<u64>1 << shift) - 1;
+    command.cdw12 = ((<u64>1) << shift) - 1;
   }
 
   /** Now and then, looks at the device: a client that polls in a loop may keep `step` from being called. */

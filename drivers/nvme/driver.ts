@@ -11,14 +11,14 @@ import { Fault } from "os/rpc";
 import { Event, now } from "os/thread";
 import { NvmeMode } from "idl/nvme";
 import { PciDevice, PciError, PciSlot } from "idl/pci";
-import { Command, COMMANDS, Kind } from "./command";
+import { Command, Kind } from "./command";
 import { Events } from "./events";
 import { Controller, Namespace } from "./identify";
-import { ABORT } from "./opcodes";
 import * as reg from "./registers";
 import { Setup } from "./setup";
 import { VERDICT_GONE, VERDICT_NOT_READY } from "./status";
 import { MAX_QUEUES, Transport } from "./transport";
+import { Watch } from "./watch";
 
 export enum Phase {
   /** Asks the bus for the device, then the device to be its driver. */
@@ -39,7 +39,7 @@ export enum Phase {
   Failed,
 }
 
-const ALL_ONES: u32 = ~0;
+export const ALL_ONES: u32 = ~0;
 const ADMIN_ENTRIES: u32 = 32;
 /** Bytes of the largest data of an admin command. */
 const ADMIN_TRANSFER: u32 = 4096;
@@ -51,8 +51,6 @@ const SHUTDOWN_MS: f64 = 2000;
 export const PLAIN_MS: f64 = 5000;
 /** Looks for completions between two looks at the device. */
 const SPINS: u32 = 64;
-/** Times between two looks at what is under way. */
-const LOOK_MS: f64 = 1;
 /** Failures in a row, without a command that succeeded, after which the device is given up. */
 const TROUBLES: i32 = 6;
 
@@ -71,7 +69,7 @@ export class Driver extends Transport {
   private readonly announced: Events = new Events();
   private deadline: f64 = 0;
   private patience: f64 = reg.CAP_TO_UNIT_MS;
-  private looked: f64 = 0;
+  private readonly watch: Watch = new Watch();
   /** Entries that a queue may have, from CAP.MQES. */
   private most: i32 = 2;
   /** What was wrong with the device's answers; empty: nothing. */
@@ -81,7 +79,7 @@ export class Driver extends Transport {
   /** The namespace has changed: it is looked at again. */
   stale: bool = false;
   /** The device layer refuses to work for us: seen at the next look. */
-  private lost: bool = false;
+  lost: bool = false;
   /** Of what was tried to bring it up: 0 nothing, 1 a reset of the controller, 2 one of the function. */
   private level: i32 = 0;
   /** Threads that wait for a command, and what those wait for that want a ready controller. */
@@ -158,7 +156,7 @@ export class Driver extends Transport {
     }
     let moved = this.advance(time);
     while (moved && this.advance(time)) moved = true;
-    if (this.phase == Phase.Ready || this.phase == Phase.Setup) this.look(time);
+    if ((this.isReady || this.phase == Phase.Setup) && !this.watch.look(this, time)) this.escalate(time);
     if (this.isReady) this.sendBacklog();
     return moved || this.phase == Phase.Setup;
   }
@@ -336,57 +334,7 @@ export class Driver extends Transport {
     if (error == PciError.Busy || this.phase == Phase.Failed) return;
     this.active = 0;
     this.troubles = TROUBLES;
-    this.looked = 0;
     this.lost = true;
-  }
-
-  /** Looks once a millisecond at what has been under way for too long, and at the controller. */
-  private look(time: f64): void {
-    if (time - this.looked < LOOK_MS) return;
-    this.looked = time;
-    const csts = this.read(reg.CSTS);
-    // A namespace that has changed is looked at again by a new start.
-    if (this.lost || this.stale || csts == ALL_ONES || (csts & reg.CSTS_CFS) != 0) {
-      this.lost = this.stale = false;
-      this.escalate(time);
-      return;
-    }
-    for (let i = 0; i < COMMANDS; i++) {
-      const command = this.commands.all[i];
-      if (command.kind == Kind.Free || command.queue === null || command.kind == Kind.Event) continue;
-      if (command.since == 0) command.since = time;
-      else if (time - command.since > this.timeout && !this.late(command, time)) return;
-    }
-  }
-
-  /** A command is out of time. @returns whether to look at the others */
-  private late(command: Command, time: f64): bool {
-    this.timeouts++;
-    const mayAbort = !command.aborting && command.kind != Kind.Setup && command.kind != Kind.Abort;
-    if (!mayAbort || !this.abort(command)) {
-      this.escalate(time);
-      return false;
-    }
-    command.aborting = true;
-    // It gets a quarter of the time more.
-    command.since = time - this.timeout * 0.75;
-    return true;
-  }
-
-  /** 5.1 Abort. */
-  private abort(command: Command): bool {
-    const abort = this.commands.take(Kind.Abort);
-    if (abort === null) return false;
-    abort.opcode = ABORT;
-    abort.nsid = 0;
-    abort.cdw10 = <u64>(command.queue!.id | (<u32>command.cid << 16));
-    abort.cdw12 = 0;
-    if (this.issueAdmin(abort)) {
-      this.aborts++;
-      return true;
-    }
-    this.commands.release(abort);
-    return false;
   }
 
   settled(command: Command): void {
@@ -482,7 +430,7 @@ export class Driver extends Transport {
   }
 
   /** All ones when the device is gone, or no longer ours. */
-  private read(register: u32): u32 {
+  read(register: u32): u32 {
     const answer = this.device.read32(0, register);
     return answer.ok ? answer.value : ALL_ONES;
   }

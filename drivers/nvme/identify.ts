@@ -127,7 +127,7 @@ export class Namespace {
     // Metadata would need a buffer of their own.
     if ((format & 0xffff) != 0) return "MS";
     const size = page.bytesLoad<u64>(NSZE);
-    if (size == 0 || size > <u64>1 << (63 - shift)) return "NSZE";
+    if (size == 0 || size > (<u64>1) << (63 - shift)) return "NSZE";
     this.shift = shift;
     this.size = size;
     return "";

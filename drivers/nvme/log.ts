@@ -38,5 +38,5 @@ export function counter(page: NvmePage, at: u32): u32 {
 
 /** Composite Temperature, which lies at an odd address; kelvin. */
 export function temperature(page: NvmePage): u32 {
-  return <u32>page.bytesGet(SMART_COMPOSITE_TEMPERATURE) | (<u32>page.bytesGet(SMART_COMPOSITE_TEMPERATURE + 1) << 8);
+  return <u32>page.bytesGet(SMART_COMPOSITE_TEMPERATURE) | ((<u32>page.bytesGet(SMART_COMPOSITE_TEMPERATURE + 1)) << 8);
 }

@@ -2,7 +2,7 @@
  * Controller registers (NVM Express 1.4, section 3.1): offsets in BAR 0, and fields.
  *
  * Names are the specification's. A field is a shift and a mask (what is left after the shift); registers of 64 bits are
- * read as two of 32, and their upper half's fields count from bit 32. The file is AssemblyScript and TypeScript at once,
+ * read as two of 32, and fields of the upper half count from bit 32. The file is AssemblyScript and TypeScript at once,
  * so that the driver, the tracer and the documentation name the same things. Invariant: numbers only, each below 2^31.
  */
 

@@ -158,10 +158,10 @@ export class Service extends NvmeServer {
     const command = this.withPage(op.DATASET_MANAGEMENT, driver.namespace.id, op.RANGE_BYTES, false);
     if (command === null) return NvmeError.Exhausted;
     const page = objectOf<NvmePage>(command.object);
-    page.bytesStore<u64>(0, <u64>blocks << 32);
+    page.bytesStore<u64>(0, (<u64>blocks) << 32);
     page.bytesStore<u64>(8, lba);
     // Number of Ranges is 0's based.
-    command.cdw10 = <u64>op.AD << 32;
+    command.cdw10 = (<u64>op.AD) << 32;
     return this.finish(command, false);
   }
 

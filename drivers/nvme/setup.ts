@@ -133,10 +133,10 @@ export class Setup {
       const vector = driver.vectors > 1 ? ((id - 1) % (driver.vectors - 1)) + 1 : 0;
       const interrupts: u32 = driver.vectors > 0 ? op.IEN | (vector << op.IV_SHIFT) : 0;
       command.opcode = op.CREATE_IO_COMPLETION_QUEUE;
-      command.cdw10 = <u64>size | (<u64>(interrupts | op.PC) << 32);
+      command.cdw10 = <u64>size | ((<u64>(interrupts | op.PC)) << 32);
     } else {
       command.opcode = op.CREATE_IO_SUBMISSION_QUEUE;
-      command.cdw10 = <u64>size | (<u64>((id << op.CQID_SHIFT) | op.PC) << 32);
+      command.cdw10 = <u64>size | ((<u64>((id << op.CQID_SHIFT) | op.PC)) << 32);
     }
     return driver.issueAdmin(command);
   }

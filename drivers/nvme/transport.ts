@@ -190,7 +190,7 @@ export abstract class Transport {
 
   /** Takes what is done from one queue. */
   collect(queue: Queue): void {
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const answer = this.device.complete(queue.id, this.incoming);
       if (!answer.ok) {
         if (answer.isError) this.refused(answer.error);
