@@ -17,9 +17,9 @@ function makeTable(): StaticArray<u32> {
   return table;
 }
 
-/** Checksum of bytes `start` … `end - 1`. */
-export function crc32(bytes: Slice, start: i32, end: i32): u32 {
-  let c: u32 = 0xffffffff;
+/** Checksum of bytes `start` … `end - 1`, or of them behind those whose checksum is `before`. */
+export function crc32(bytes: Slice, start: i32, end: i32, before: u32 = 0): u32 {
+  let c = ~before;
   for (let i = start; i < end; i++) c = TABLE[(c ^ bytes.get(i)) & 0xff] ^ (c >>> 8);
   return ~c;
 }

@@ -35,7 +35,12 @@ export class Disk {
     return true;
   }
 
-  /** Writes a block; false when the device failed: the block may have been written or not. */
+  /** Returns when all that was written will survive a loss of power; false when the device failed. */
+  settle(): bool {
+    return this.device.flush().ok;
+  }
+
+  /** Writes a block; false when the device failed: the block may have been written or not, also in parts. */
   write(block: u32, from: Slice): bool {
     const request = this.take();
     if (request.isNull) return false;

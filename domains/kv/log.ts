@@ -1,11 +1,17 @@
 /**
  * One epoch of the store's log: records in the blocks of one half of the disk.
  *
- *     block     CRC-32 of the rest, epoch, index in the log, end of the records (u32 each); then the records
+ *     block     CRC-32, epoch, index in the log, end of the records, CRC-32 and end before the last write (u32 each);
+ *               then the records
  *     record    key length (u16), value length (u16; 0xffff: the key was deleted), key, value; never across two blocks
  *
+ * The checksum covers epoch, index, end, and the records. A block is written again and again while it is being filled,
+ * and a loss of power may leave parts of two versions. Both begin with the same records, so the header of either one
+ * is enough to find those of the older version whole: the newer header repeats the older checksum and end.
+ *
  * Invariants: a block that is read is believed only when its checksum, epoch and index are right; the last block is in
- * `tail`, and what is on the disk of it is a prefix. The device writes a block whole or not at all.
+ * `tail`, and what is on the disk of it is a prefix; at most one write of a block is not settled. The device writes
+ * sectors of 512 bytes whole or not at all.
  */
 import { Slice } from "os/slice";
 import { crc32 } from "./crc32";
@@ -27,12 +33,27 @@ export enum Answer {
 export const DELETED: u32 = 0xffff;
 /** No place; what ends a search in the table. Block 0 is a superblock, so no record has it. */
 export const NOWHERE: u32 = 0;
-const HEADER: u32 = 16;
+const HEADER: u32 = 24;
 const RECORD: u32 = 4;
 
 /** Bytes of a record. */
 export function recordSize(keyLength: u32, valueLength: u32): u32 {
   return RECORD + keyLength + (valueLength == DELETED ? 0 : valueLength);
+}
+
+/** The checksum that a block should have; never the one that it has when its end is none. */
+function checksum(block: Slice): u32 {
+  const end = block.read<u32>(12);
+  if (end < HEADER || end > <u32>BLOCK) return ~block.read<u32>(0);
+  return crc32(block, HEADER, end, crc32(block, 4, 16));
+}
+
+/** Whether a block is whole, or was before its last write, which is then taken back. */
+function isWhole(block: Slice): bool {
+  if (block.read<u32>(0) == checksum(block)) return true;
+  block.write<u32>(0, block.read<u32>(16));
+  block.write<u32>(12, block.read<u32>(20));
+  return block.read<u32>(0) == checksum(block);
 }
 
 export class Log {
@@ -43,7 +64,10 @@ export class Log {
   /** Index of the block that is being filled. */
   index: u32 = 0;
   private used: u32 = HEADER;
-  /** Whether `tail` holds more than the disk. */
+  /** End of the records, and checksum, of the version that the disk holds for certain; 0: none. */
+  private settled: u32 = 0;
+  private settledSum: u32 = 0;
+  /** Whether `tail` holds more than that. */
   private dirty: bool = false;
   private tail: Slice = Slice.allocate(BLOCK);
   /** The block that was read last, and its number; NOWHERE when there is none. */
@@ -98,9 +122,9 @@ export class Log {
   static lastEpoch(disk: Disk, first: u32, blocks: u32, page: Slice): u32 {
     for (let i: u32 = 0; i < blocks; i++) {
       if (!disk.read(first + i, page)) return u32.MAX_VALUE;
-      if (page.read<u32>(0) == crc32(page, 4, BLOCK) && page.read<u32>(8) == i) return page.read<u32>(4);
-      // Never written: a block of zeros has the checksum of no block.
+      // Never written: a block of zeros is no whole one.
       if (page.read<u64>(0) == 0) return 0;
+      if (isWhole(page) && page.read<u32>(8) == i) return page.read<u32>(4);
     }
     return 0;
   }
@@ -135,6 +159,8 @@ export class Log {
     this.pageBlock = NOWHERE;
     this.index = index;
     this.used = this.tail.read<u32>(12);
+    this.settled = this.used;
+    this.settledSum = this.tail.read<u32>(0);
     this.bytes = this.tail;
   }
 
@@ -157,10 +183,8 @@ export class Log {
     this.pageBlock = NOWHERE;
     if (!this.disk.read(block, this.page)) return Answer.Io;
     const page = this.page;
-    const end = page.read<u32>(12);
-    if (page.read<u32>(0) != crc32(page, 4, BLOCK)) return Answer.Corrupt;
+    if (!isWhole(page)) return Answer.Corrupt;
     if (page.read<u32>(4) != this.epoch || page.read<u32>(8) != block - this.first) return Answer.Corrupt;
-    if (end < HEADER || end > <u32>BLOCK) return Answer.Corrupt;
     this.pageBlock = block;
     return Answer.Ok;
   }
@@ -178,7 +202,8 @@ export class Log {
   append(key: Slice, keyAt: u32, keyLength: u32, value: Slice, valueAt: u32, valueLength: u32): u32 {
     const size = recordSize(keyLength, valueLength);
     if (this.used + size > <u32>BLOCK) {
-      if (!this.flush()) return NOWHERE;
+      // The first block of an epoch shows that the number is used: before anything of it that follows.
+      if (!this.write() || (this.index == 0 && !this.disk.settle())) return NOWHERE;
       this.startBlock(this.index + 1);
     }
     const at = this.used;
@@ -191,16 +216,26 @@ export class Log {
     return (this.first + this.index) * BLOCK + at;
   }
 
-  /** Writes the block that is being filled, if there is anything new in it. */
+  /** Writes the block that is being filled, if there is anything new in it, so that a loss of power cannot undo it. */
   flush(): bool {
+    if (!this.dirty) return true;
+    this.dirty = !this.write() || !this.disk.settle();
+    if (this.dirty) return false;
+    this.settled = this.used;
+    this.settledSum = this.tail.read<u32>(0);
+    return true;
+  }
+
+  private write(): bool {
     if (!this.dirty) return true;
     const tail = this.tail;
     tail.write<u32>(4, this.epoch);
     tail.write<u32>(8, this.index);
     tail.write<u32>(12, this.used);
-    tail.write<u32>(0, crc32(tail, 4, BLOCK));
-    this.dirty = !this.disk.write(this.first + this.index, tail);
-    return !this.dirty;
+    tail.write<u32>(16, this.settledSum);
+    tail.write<u32>(20, this.settled);
+    tail.write<u32>(0, checksum(tail));
+    return this.disk.write(this.first + this.index, tail);
   }
 
   /** Takes the last `append` back, whose `flush` failed. */
@@ -212,6 +247,8 @@ export class Log {
     this.tail.fill(0);
     this.index = index;
     this.used = HEADER;
+    this.settled = 0;
+    this.settledSum = 0;
     this.dirty = false;
     // A block of this number may have been read before it was this log's.
     if (this.pageBlock == this.first + index) this.pageBlock = NOWHERE;

@@ -4,9 +4,9 @@
  *     block 0, 1   superblocks: "SAMARAKV", version, epoch, half, blocks, CRC-32; block h holds that of half h
  *     rest         two halves; the log of the newest epoch fills the half that its superblock names
  *
- * Invariants: the superblock of a new epoch is written after all its blocks, so that a crash at any moment leaves one
- * whole epoch; no epoch number is used twice, so that what a compaction that failed has left behind is never believed;
- * the table names the newest record of every key and nothing else.
+ * Invariants: the superblock of a new epoch is written when all its blocks are settled, so that a crash at any moment
+ * leaves one whole epoch; no epoch number is used twice, so that what a compaction that failed has left behind is never
+ * believed; the table names the newest record of every key and nothing else.
  */
 import { Slice } from "os/slice";
 import { crc32 } from "./crc32";
@@ -15,7 +15,7 @@ import { Answer, DELETED, Log, NOWHERE, recordSize } from "./log";
 import { Table, hashKey } from "./table";
 
 const MAGIC: u64 = 0x564b4152414d4153; // "SAMARAKV"
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const SUPERBLOCKS: u32 = 2;
 const SUPER_CRC_AT = 24;
 /** Fewest blocks of a disk that can hold a store: the superblocks and one block for each half. */
@@ -63,6 +63,8 @@ export class Store {
   open(): Answer {
     this.blocks = this.disk.blocks();
     if (this.blocks < MIN_BLOCKS) return this.blocks == 0 ? Answer.Io : Answer.Full;
+    // What is read from here on, and built upon, must not be lost later.
+    if (!this.disk.settle()) return Answer.Io;
     let blank = true;
     let epoch: u32 = 0;
     let half: u32 = 0;
@@ -120,7 +122,7 @@ export class Store {
     block.write<u32>(16, half);
     block.write<u32>(20, this.blocks);
     block.write<u32>(SUPER_CRC_AT, crc32(block, 0, SUPER_CRC_AT));
-    return this.disk.write(half, block);
+    return this.disk.write(half, block) && this.disk.settle();
   }
 
   /** Reads the log from its start. It ends at the first block that is not of its epoch, nor is the next one. */
