@@ -66,7 +66,8 @@ export interface PciDevice {
    * Posts the batch's first `count` commands and rings the doorbell once. An object that a command names is the
    * device's from here on.
    * @param count 0 … 64
-   * @returns how many were taken, from the front: fewer when the queue is full. Refused, nothing taken: one of them
+   * @returns how many were taken, from the front: fewer when the queue is full, or when the next one's object lies in
+   *   no arena of the device (`outside`): its data have to be copied. Refused, nothing taken: one of them
    *   writes, and the device may not be written to
    */
   submit(queue: u32, commands: Borrow<DmaBatch>, count: u32): RpcResult<{ taken: u32; outside: bool }, PciError>;

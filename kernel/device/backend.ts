@@ -3,7 +3,7 @@
  *
  * Owns the contract and no code. Back ends are made by the host program and injected; a wrapper (tracing, faults) is a
  * back end around another one. Invariant that a back end keeps: the device reaches no memory but the windows that `map`
- * was given, and none at all before `start` and after `quiesce` has resolved.
+ * was given, and none at all before `start` and after `quiesce`.
  */
 
 /** Configuration space registers that say what a device is (PCI Local Bus 3.0, 6.2.1 and 6.2.4). */
@@ -76,9 +76,10 @@ export interface DeviceBackend {
   /**
    * Bus mastering off (before this returns, where the back end can), function reset, interrupts off. Resolves when no
    * access of the device to memory can come any more; rejects when that cannot be promised: then the windows are never
-   * used again.
+   * used again. A back end that can returns nothing, and the device is silent then: so a driver can be restarted within
+   * a plain call, during which no promise resolves.
    */
-  quiesce(): Promise<void>;
+  quiesce(): void | Promise<void>;
   /** The kernel's ear; called from the host's loop. */
   onEvent?: ((event: DeviceEvent) => void) | undefined;
   /** After `quiesce`. */

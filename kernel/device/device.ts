@@ -73,6 +73,8 @@ export class Device implements QueueDevice {
   /** Its id, or 0, which no caller has. */
   driverId = 0;
   vectors = 0;
+  /** As `QueuePair.outside`, of the last `submit`. */
+  outside = false;
   #fired = 0;
   #faults = 0;
   #enabled = false;
@@ -163,17 +165,21 @@ export class Device implements QueueDevice {
     return Status.ok;
   }
 
+  /** What can be silenced at once is silent when this returns, also in the middle of a call. */
   #quiesce(): void {
     // One at a time is enough: who closes while a reset is under way waits for that.
-    this.#silence ??= this.#stop().then(
+    if (this.#silence !== null) return;
+    let stopping: void | Promise<void>;
+    try {
+      stopping = this.backend.quiesce();
+    } catch (error) {
+      return this.#keep(error);
+    }
+    if (stopping === undefined) return this.#silent();
+    this.#silence = stopping.then(
       () => this.#silent(),
       (error: unknown) => this.#keep(error),
     );
-  }
-
-  /** Begins at once; what it throws is a rejection. */
-  async #stop(): Promise<void> {
-    await this.backend.quiesce();
   }
 
   /** No access of the device to memory can come any more. */
@@ -342,6 +348,7 @@ export class Device implements QueueDevice {
     if (this.gone) return -Status.Gone;
     if (queue === null || !queue.live || !this.#enabled) return -Status.Invalid;
     const taken = queue.submit(batch, count, this.driverId);
+    this.outside = queue.outside;
     if (taken > 0) this.backend.write32(0, DOORBELLS + id * this.#stride, queue.tail);
     return taken < 0 ? -Status.Refused : taken;
   }

@@ -254,7 +254,9 @@ export class Devices {
         const room = Math.min(MAX_COMMANDS, words[SIZE + record]! >> COMMAND_SHIFT);
         try {
           if (count! >>> 0 > room) throw new RuleError(`${count! >>> 0} commands in a batch of ${room}`);
-          return this.#answer(device.submit(queue! >>> 0, words[ADDRESS + record]! >> 2, count!));
+          const taken = device.submit(queue! >>> 0, words[ADDRESS + record]! >> 2, count!);
+          words[RESULT + 1] = device.outside ? 1 : 0;
+          return this.#answer(taken);
         } catch (error) {
           return this.#broken(error, self, "submit");
         }

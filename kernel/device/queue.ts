@@ -21,6 +21,8 @@ const NONE = 0;
 const NO_OBJECT = -1;
 /** Not a command that makes or deletes a queue. */
 const NO_RING = -1;
+/** No address: the object lies where the device does not reach. */
+const OUTSIDE = -1;
 /** Status words of commands that the kernel ended. */
 const ENDED = 0xffff0000 | 0;
 export const EndReason = { reset: 1, gone: 2 } as const;
@@ -121,6 +123,9 @@ export class QueuePair {
     return new QueuePair(device, id, entries, transfer, blocks);
   }
 
+  /** The last `submit` ended before a command whose object is the driver's, and lies in no arena of the device. */
+  outside = false;
+
   /** Whether commands can be posted. */
   get live(): boolean {
     return this.ended === 0 && (this.id === 0 || this.sqKnown === "yes");
@@ -137,11 +142,13 @@ export class QueuePair {
    */
   submit(batch: number, count: number, driver: number): number {
     const room = Math.min(count, this.entries - 1 - this.outstanding);
-    for (let n = 0; n < room; n++) if (!this.#post(n, batch + n * SQ_ENTRY_WORDS, driver)) return n === 0 ? REFUSED : n;
+    this.outside = false;
+    for (let n = 0; n < room; n++)
+      if (!this.#post(n, batch + n * SQ_ENTRY_WORDS, driver)) return n === 0 && !this.outside ? REFUSED : n;
     return room;
   }
 
-  /** One command, at word `at` of the heap. @returns false, nothing changed, when it is refused */
+  /** One command, at word `at` of the heap. @returns false, nothing changed, when it is refused, or `outside` */
   #post(n: number, at: number, driver: number): boolean {
     const heap = this.#heap;
     const dw0 = heap[at]!;
@@ -171,6 +178,10 @@ export class QueuePair {
     let prp2 = 0;
     if (bytes > 0) {
       prp1 = this.#give(n, id, handle, offset, bytes, driver);
+      if (prp1 === OUTSIDE) {
+        this.outside = true;
+        return false;
+      }
       prp2 = writePrp(heap, prp1, bytes, this.#lists + id * this.#listBytes);
     } else {
       if (handle !== 0) this.#wrong(n, `opcode 0x${opcode.toString(16)} moves no data, but an object is named`);
@@ -202,7 +213,11 @@ export class QueuePair {
     heap[slot + 9] = 0;
   }
 
-  /** Makes the object that a command names the device's. @returns the address of the data @throws RuleError */
+  /**
+   * Makes the object that a command names the device's.
+   * @returns the address of the data, or OUTSIDE, and nothing has changed
+   * @throws RuleError
+   */
   #give(n: number, id: number, handle: number, offset: number, bytes: number, driver: number): number {
     const words = this.#words;
     const { ledger, reach, number } = this.#device;
@@ -210,7 +225,7 @@ export class QueuePair {
     if ((words[TAG + record]! ^ handle) !== driver << GENERATION_BITS) this.#wrong(n, "the object is not the driver's");
     if (words[TYPE + record]! < 0) this.#wrong(n, "the object is borrowed");
     const address = words[ADDRESS + record]!;
-    if (reach[address >>> 16] === 0) this.#wrong(n, "the object lies in no arena of the device");
+    if (reach[address >>> 16] === 0) return OUTSIDE;
     const size = words[SIZE + record]!;
     if ((offset & 3) !== 0 || offset < 0 || bytes > size - offset)
       this.#wrong(n, `${bytes} bytes at ${offset >>> 0} do not lie within an object of ${size} bytes`);

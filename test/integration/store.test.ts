@@ -206,7 +206,11 @@ describe("damage", () => {
   });
 });
 
-type Step = { readonly kind: "put" | "delete" | "reopen" | "fail"; readonly key: number; readonly size: number };
+type Step = {
+  readonly kind: "put" | "delete" | "reopen" | "fail" | "power";
+  readonly key: number;
+  readonly size: number;
+};
 const step: fc.Arbitrary<Step> = fc.record({
   kind: fc.oneof(
     { weight: 12, arbitrary: fc.constant<"put">("put") },

@@ -58,7 +58,7 @@ export abstract class ModelFront implements ModelBackend {
   protected abstract readRegister(bar: number, offset: number): number;
   protected abstract writeRegister(bar: number, offset: number, value: number): void;
   abstract map(memory: SharedArrayBuffer, windows: readonly DmaWindow[]): void | Promise<void>;
-  abstract quiesce(): Promise<void>;
+  abstract quiesce(): void | Promise<void>;
   abstract close(): Promise<void>;
   abstract inject(fault: string): void;
 

@@ -115,11 +115,10 @@ export class SteppedBackend extends ModelFront {
   }
 
   /** Nothing of the model runs but within a call, so it is quiet when this returns. */
-  quiesce(): Promise<void> {
+  quiesce(): void {
     this.stop();
     this.#vectors.clear();
     this.#model.reset();
-    return Promise.resolve();
   }
 
   inject(fault: string): void {
