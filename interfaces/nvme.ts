@@ -67,11 +67,6 @@ export type NvmeTransfer = {
   fua: bool;
 };
 
-/** A page that a controller fills or reads: identify data, a log page, a list of ranges. */
-export type NvmePage = {
-  bytes: Bytes<4096>;
-};
-
 /** One controller with one namespace. Methods that transfer something suspend their caller until it is done. */
 export interface Nvme {
   /** Fills `data` from the medium. */

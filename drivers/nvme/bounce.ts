@@ -6,10 +6,11 @@
  */
 import { HeapObject } from "heap/object";
 import { objectOf } from "os/dma";
-import { NvmePage, NvmeTransfer } from "idl/nvme";
+import { NvmeTransfer } from "idl/nvme";
+import { DmaBatch } from "idl/pci";
 
-const PAGE: u32 = NvmePage.bytesLength;
-const PAGES: i32 = 64;
+const PAGE: u32 = DmaBatch.bytesLength;
+const PAGES: i32 = 128;
 const TRANSFERS: i32 = 4;
 
 class Pool {
@@ -51,7 +52,7 @@ export class Bounce {
     const pool = this.poolOf(bytes);
     const handle = pool.take();
     if (handle != 0 || !pool.grows()) return handle;
-    return pool.made1(bytes <= PAGE ? NvmePage.tryCreate().handle : NvmeTransfer.tryCreate().handle);
+    return pool.made1(bytes <= PAGE ? DmaBatch.tryCreate().handle : NvmeTransfer.tryCreate().handle);
   }
 
   give(handle: u32, bytes: u32): void {

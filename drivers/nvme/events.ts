@@ -6,7 +6,7 @@
  * kind is told. Invariant: one page object, with the driver or with one command.
  */
 import { objectOf } from "os/dma";
-import { NvmePage } from "idl/nvme";
+import { DmaBatch } from "idl/pci";
 import { Command, Kind } from "./command";
 import { Driver } from "./driver";
 import * as op from "./opcodes";
@@ -15,7 +15,7 @@ import { SUCCESS } from "./status";
 export class Events {
   /** A request is with the controller. */
   waits: bool = false;
-  private page: NvmePage = objectOf<NvmePage>(0);
+  private page: DmaBatch = objectOf<DmaBatch>(0);
 
   /** Gives the controller a request. */
   request(driver: Driver): void {
@@ -36,7 +36,7 @@ export class Events {
     const object = command.object;
     driver.commands.release(command);
     if (kind == Kind.EventPage) {
-      this.page = objectOf<NvmePage>(object);
+      this.page = objectOf<DmaBatch>(object);
       if (driver.isReady) this.request(driver);
       return;
     }
@@ -51,7 +51,7 @@ export class Events {
 
   /** 5.14 Get Log Page, with Retain Asynchronous Event 0. */
   private readPage(driver: Driver, page: u32): bool {
-    if (this.page.isNull) this.page = NvmePage.tryCreate();
+    if (this.page.isNull) this.page = DmaBatch.tryCreate();
     if (this.page.isNull) return false;
     const command = driver.commands.take(Kind.EventPage);
     if (command === null) return false;
@@ -64,7 +64,7 @@ export class Events {
     command.cdw10 = <u64>(page | (dwords << op.NUMDL_SHIFT));
     command.cdw12 = 0;
     if (driver.issueAdmin(command)) {
-      this.page = objectOf<NvmePage>(0);
+      this.page = objectOf<DmaBatch>(0);
       return true;
     }
     driver.commands.release(command);

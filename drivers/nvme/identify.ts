@@ -5,7 +5,7 @@
  * in `problem`, never in a number that the driver computes with.
  */
 import { Slice } from "os/slice";
-import { NvmePage } from "idl/nvme";
+import { DmaBatch } from "idl/pci";
 import { CQES, SQES } from "./registers";
 
 /* Identify Controller data structure, figure 247. */
@@ -55,7 +55,7 @@ class Label {
   }
 
   /** Nothing is allocated unless it has changed. */
-  read(page: NvmePage): void {
+  read(page: DmaBatch): void {
     let changed = this.value.length == 0;
     for (let i = 0; i < this.length; i++) {
       const read = page.bytesGet(this.at + i);
@@ -82,7 +82,7 @@ export class Controller {
   errorEntries: u32 = 0;
 
   /** @returns what is wrong with it; empty: nothing */
-  read(page: NvmePage): string {
+  read(page: DmaBatch): string {
     if ((page.bytesGet(SQES_AT) & 0xf) > <u32>SQES || page.bytesGet(SQES_AT) >> 4 < <u32>SQES) return "SQES";
     if ((page.bytesGet(CQES_AT) & 0xf) > <u32>CQES || page.bytesGet(CQES_AT) >> 4 < <u32>CQES) return "CQES";
     this.vendor = page.bytesLoad<u16>(VID);
@@ -120,7 +120,7 @@ export class Namespace {
   }
 
   /** @returns what is wrong with it; empty: nothing */
-  read(page: NvmePage): string {
+  read(page: DmaBatch): string {
     const format = page.bytesLoad<u32>(LBAF + ((<u32>page.bytesGet(FLBAS) & 0xf) << 2));
     const shift = (format >> 16) & 0xff;
     if (shift < LEAST_SHIFT || shift > BLOCK_SHIFT) return "LBADS";

@@ -3,12 +3,12 @@
  *
  * Offsets are bytes of the log page. Invariant: counters of 128 bits are cut to what fits, never wrapped.
  */
-import { NvmePage } from "idl/nvme";
+import { DmaBatch } from "idl/pci";
 
 /** Bytes of an Error Information Log Entry, figure 195. */
 export const ERROR_ENTRY: u32 = 64;
 /** How many of them a page holds. */
-export const ERROR_ENTRIES: u32 = NvmePage.bytesLength / ERROR_ENTRY;
+export const ERROR_ENTRIES: u32 = DmaBatch.bytesLength / ERROR_ENTRY;
 /** Bytes of the SMART / Health Information Log Page, figure 196. */
 export const SMART_BYTES: u32 = 512;
 
@@ -31,12 +31,12 @@ export const SMART_MEDIA_ERRORS: u32 = 160;
 export const SMART_ERROR_ENTRIES: u32 = 176;
 
 /** A counter of 128 bits. */
-export function counter(page: NvmePage, at: u32): u32 {
+export function counter(page: DmaBatch, at: u32): u32 {
   const low = page.bytesLoad<u64>(at);
   return page.bytesLoad<u64>(at + 8) != 0 || low > <u64>u32.MAX_VALUE ? u32.MAX_VALUE : <u32>low;
 }
 
 /** Composite Temperature, which lies at an odd address; kelvin. */
-export function temperature(page: NvmePage): u32 {
+export function temperature(page: DmaBatch): u32 {
   return <u32>page.bytesGet(SMART_COMPOSITE_TEMPERATURE) | ((<u32>page.bytesGet(SMART_COMPOSITE_TEMPERATURE + 1)) << 8);
 }

@@ -18,7 +18,6 @@ import {
   NvmeFlushResult,
   NvmeMode,
   NvmeNamespaceResult,
-  NvmePage,
   NvmeReadResult,
   NvmeServer,
   NvmeShutdownResult,
@@ -29,6 +28,7 @@ import {
   NvmeWriteResult,
   NvmeWriteZeroesResult,
 } from "idl/nvme";
+import { DmaBatch } from "idl/pci";
 import { Command, Kind } from "./command";
 import { Driver, Phase } from "./driver";
 import * as log from "./log";
@@ -157,7 +157,7 @@ export class Service extends NvmeServer {
     if (this.outside(lba, blocks) != FINE) return NvmeError.OutOfRange;
     const command = this.withPage(op.DATASET_MANAGEMENT, driver.namespace.id, op.RANGE_BYTES, false);
     if (command === null) return NvmeError.Exhausted;
-    const page = objectOf<NvmePage>(command.object);
+    const page = objectOf<DmaBatch>(command.object);
     page.bytesStore<u64>(0, (<u64>blocks) << 32);
     page.bytesStore<u64>(8, lba);
     // Number of Ranges is 0's based.
@@ -170,7 +170,7 @@ export class Service extends NvmeServer {
   smart(): NvmeSmartResult {
     const command = this.logPage(op.LOG_SMART, log.SMART_BYTES);
     if (command === null) return NvmeSmartResult.err(<NvmeError>this.logError);
-    const page = objectOf<NvmePage>(command.object);
+    const page = objectOf<DmaBatch>(command.object);
     const answer = NvmeSmartResult.ok(
       page.bytesGet(log.SMART_CRITICAL_WARNING),
       <u16>log.temperature(page),
@@ -190,7 +190,7 @@ export class Service extends NvmeServer {
     if (this.driver.isReady && index >= entries) return NvmeErrorEntryResult.err(NvmeError.Invalid);
     const command = this.logPage(op.LOG_ERROR_INFORMATION, entries * log.ERROR_ENTRY);
     if (command === null) return NvmeErrorEntryResult.err(<NvmeError>this.logError);
-    const page = objectOf<NvmePage>(command.object);
+    const page = objectOf<DmaBatch>(command.object);
     const at = min(index, entries - 1) * log.ERROR_ENTRY;
     const answer = NvmeErrorEntryResult.ok(
       page.bytesLoad<u64>(at + log.ERROR_COUNT),
@@ -229,7 +229,7 @@ export class Service extends NvmeServer {
 
   /** A command with a page of its own; null when there is no room for either. */
   private withPage(opcode: u32, nsid: u32, bytes: u32, inbound: bool): Command | null {
-    const page = NvmePage.tryCreate();
+    const page = DmaBatch.tryCreate();
     if (page.isNull) return null;
     const command = this.driver.commands.take(Kind.Waited);
     if (command === null) {

@@ -6,7 +6,8 @@
  * an answer that cannot be true, ends the start.
  */
 import { objectOf } from "os/dma";
-import { NvmeMode, NvmePage } from "idl/nvme";
+import { NvmeMode } from "idl/nvme";
+import { DmaBatch } from "idl/pci";
 import { Command, Kind } from "./command";
 import { Driver } from "./driver";
 import * as op from "./opcodes";
@@ -29,7 +30,7 @@ export class Setup {
   private step: i32 = 0;
   private sent: bool = false;
   private command: Command | null = null;
-  private page: NvmePage = objectOf<NvmePage>(0);
+  private page: DmaBatch = objectOf<DmaBatch>(0);
 
   start(): void {
     this.step = IDENTIFY_CONTROLLER;
@@ -43,7 +44,7 @@ export class Setup {
       const command = this.command!;
       if (!command.done) return false;
       this.sent = false;
-      if (command.object != 0) this.page = objectOf<NvmePage>(command.object);
+      this.takePage(command);
       this.failed = !this.took(driver, command);
       this.step++;
     }
@@ -86,27 +87,33 @@ export class Setup {
     if (command !== null && command.queue !== null) {
       command.kind = Kind.Abandoned;
       command = null;
-      this.page = objectOf<NvmePage>(0);
+      this.page = objectOf<DmaBatch>(0);
     }
     if (command === null) command = driver.commands.take(Kind.Setup);
+    // A reset may have ended the last one.
+    else this.takePage(command);
     this.command = command;
     if (command === null) return null;
     command.done = false;
     command.attempts = 0;
-    command.object = 0;
     command.nsid = 0;
     command.cdw12 = 0;
     return command;
   }
 
+  private takePage(command: Command): void {
+    if (command.object != 0) this.page = objectOf<DmaBatch>(command.object);
+    command.object = 0;
+  }
+
   /** 5.15 Identify. */
   private identify(driver: Driver, command: Command, cns: u32, nsid: u32): bool {
-    if (this.page.isNull) this.page = NvmePage.tryCreate();
+    if (this.page.isNull) this.page = DmaBatch.tryCreate();
     if (this.page.isNull) return false;
     command.opcode = op.IDENTIFY;
     command.object = this.page.handle;
     command.inbound = true;
-    command.bytes = NvmePage.bytesLength;
+    command.bytes = DmaBatch.bytesLength;
     command.nsid = nsid;
     command.cdw10 = <u64>cns;
     return driver.issueAdmin(command);

@@ -28,7 +28,7 @@ const MAX_UNDER_WAY = 4096;
 const CC_WRITABLE = 0x00ff_fff1;
 /** CAP.TO is in units of 500 ms; who waits for CSTS.RDY gets so many more than it should take. */
 const TIMEOUT_UNIT_MS = 500;
-const TIMEOUT_MARGIN = 10;
+const TIMEOUT_MARGIN = 2;
 const CAP_CQR = 1 << 16;
 const CAP_TO_SHIFT = 24;
 /** In the high word: the NVM command set. */
