@@ -63,7 +63,7 @@ describe.skipIf(nativeMissing() !== null)("a server that breaks the protocol", (
     const vectors = device.interrupts(3_000, () => {});
     device.start();
     const id = device.read32(0, Reg.ID);
-    const quiet = await device.quiesce().then(
+    const quiet = await Promise.resolve(device.quiesce()).then(
       () => "quiet",
       (error: Error) => error.message,
     );
