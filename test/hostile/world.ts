@@ -17,6 +17,7 @@ import {
   FRAMES,
   GENERATION_BITS,
   GENERATION_MASK,
+  MAX_DOMAINS,
   OBJECT_ADDRESS,
   OBJECT_BYTES,
   OBJECT_LINK,
@@ -30,6 +31,7 @@ import {
   RETURN_WORDS,
   TYPE_MASK,
   TypeKind,
+  TYPES,
 } from "#shared-heap/layout.ts";
 import { HEAP_PAGES, LEDGER_PAGES } from "./policy.ts";
 
@@ -76,10 +78,14 @@ interface Range {
 }
 
 /**
- * The inside of the trace's five megabytes. They are compared at every so many looks only: what was written there stays
- * until a look finds it.
+ * Most of the ledger: records of domains that are not there, types, and the inside of the trace's five megabytes. They
+ * are compared at every so many looks only: what was written there stays until a look finds it.
  */
-const FAR: Range = { from: EDGES + 4096, to: OBJECTS - 4096 };
+const FAR: readonly Range[] = [
+  { from: domain(BYSTANDER + 2), to: domain(MAX_DOMAINS - 1) },
+  { from: TYPES + 4096, to: EDGES },
+  { from: EDGES + 4096, to: OBJECTS - 4096 },
+];
 const FAR_LOOKS = 16;
 
 export class World {
@@ -117,7 +123,7 @@ export class World {
     this.#heapOpen.sort((a, b) => a.from - b.from);
     this.#ledgerOpen.sort((a, b) => a.from - b.from);
     this.#heapClosed = complement(this.#heapOpen, this.heapBytes.length);
-    const near = [...this.#ledgerOpen, FAR].toSorted((a, b) => a.from - b.from);
+    const near = [...this.#ledgerOpen, ...FAR].toSorted((a, b) => a.from - b.from);
     this.#ledgerClosed = complement(near, this.ledgerBytes.length);
     this.#bases = SECRETS.map((secret) => this.#withSecret(secret));
     this.reset(0);
@@ -175,11 +181,12 @@ export class World {
   /** Describes the first byte outside the prediction that differs from before the run, or null. */
   violation(): string | null {
     const base = this.#bases[this.#base]!;
-    const far = this.#looks++ % FAR_LOOKS === 0 ? [FAR] : [];
-    return (
+    const near =
       difference("heap", this.#heapClosed, base.heap, this.heapBytes) ??
-      difference("ledger", this.#ledgerClosed.concat(far), base.ledger, this.ledgerBytes)
-    );
+      difference("ledger", this.#ledgerClosed, base.ledger, this.ledgerBytes);
+    if (near !== null || this.#looks++ % FAR_LOOKS !== 0) return near;
+    const far = difference("ledger", FAR, base.ledger, this.ledgerBytes);
+    return far === null ? null : `${far}, in this run or in one of the last ${FAR_LOOKS}`;
   }
 
   /** The first violation that the kernel's own whole-heap checker finds, or null. Costs as much as a run. */

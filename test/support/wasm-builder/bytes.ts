@@ -9,6 +9,7 @@ export type Code = readonly number[];
 
 /** Unsigned LEB128 of `n` (0 … 2^53), shortest form. */
 export function u32(n: number): number[] {
+  if (n < 128) return [n];
   const out: number[] = [];
   let rest = n;
   do {
@@ -64,10 +65,19 @@ export function f32Bytes(value: number): number[] {
   return [...new Uint8Array(new Float32Array([value]).buffer)];
 }
 
+const UTF8 = new TextEncoder();
+/** Names are few, and generators write millions of modules with them. */
+const names = new Map<string, Code>();
+
 /** A name: UTF-8 length and bytes. */
-export function name(text: string): number[] {
-  const utf8 = new TextEncoder().encode(text);
-  return [...u32(utf8.length), ...utf8];
+export function name(text: string): Code {
+  let bytes = names.get(text);
+  if (bytes === undefined) {
+    const utf8 = UTF8.encode(text);
+    bytes = [...u32(utf8.length), ...utf8];
+    if (names.size < 1000) names.set(text, bytes);
+  }
+  return bytes;
 }
 
 /** A vector: count and the encoded items. */

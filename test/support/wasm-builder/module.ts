@@ -4,7 +4,7 @@
  * Owns index assignment (imports before definitions) and section order. It validates nothing: every part can also be
  * given as raw bytes, repeated, or put out of order with `raw`, because its users test what a loader must refuse.
  */
-import { append, type Code, HEADER, name, section, u32, vec } from "./bytes.ts";
+import { type Code, HEADER, name, section, u32, vec } from "./bytes.ts";
 
 /** Section ids in the order in which the format wants them. */
 const ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11] as const;
@@ -13,6 +13,10 @@ export const Kind = { func: 0, table: 1, memory: 2, global: 3, tag: 4 } as const
 /** Limits: flags, minimum, maximum. Flag bits: 1 has a maximum, 2 shared, 4 64-bit, 8 custom page size. */
 export function limits(min: number, max: number | null = null, flags = 0): number[] {
   return [flags | (max === null ? 0 : 1), ...u32(min), ...(max === null ? [] : u32(max))];
+}
+
+function size(parts: readonly Code[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
 }
 
 export class ModuleBuilder {
@@ -61,18 +65,16 @@ export class ModuleBuilder {
 
   /** Defines a function; `locals` are value types, one each; `code` lacks the final `end`. Returns its index. */
   func(params: Code, results: Code, code: Code, locals: Code = [], exported?: string): number {
-    const body: number[] = [...u32(locals.length), ...locals.flatMap((type) => [1, type])];
-    append(body, code);
-    body.push(0x0b);
+    const declared = u32(locals.length);
+    for (const type of locals) declared.push(1, type);
+    const body = declared.concat(code as number[], 0x0b);
     return this.rawFunc(this.type(params, results), body, exported);
   }
 
   /** Defines a function from raw local declarations and code, `end` included. */
   rawFunc(type: number, body: Code, exported?: string): number {
     this.item(3, u32(type));
-    const sized = u32(body.length);
-    append(sized, body);
-    this.item(10, sized);
+    this.item(10, u32(body.length).concat(body as number[]));
     const index = this.#functions++;
     if (exported !== undefined) this.export(exported, Kind.func, index);
     return index;
@@ -128,9 +130,7 @@ export class ModuleBuilder {
   }
 
   custom(field: string, bytes: Code): this {
-    const contents = name(field);
-    append(contents, bytes);
-    return this.raw(section(0, contents));
+    return this.raw(section(0, name(field).concat(bytes)));
   }
 
   /** Raw bytes before section `before` (0: at the very end). */
@@ -140,23 +140,30 @@ export class ModuleBuilder {
   }
 
   build(): Uint8Array<ArrayBuffer> {
-    const out = [...HEADER];
+    const parts = [HEADER];
     for (const id of ORDER) {
-      for (const extra of this.#extra) if (extra.before === id) append(out, extra.bytes);
+      this.#extras(id, parts);
       const contents = this.#contents(id);
-      if (contents !== null) append(out, section(id, contents));
+      if (contents !== null) parts.push([id, ...u32(size(contents))], ...contents);
     }
-    for (const extra of this.#extra) if (extra.before === 0) append(out, extra.bytes);
-    return Uint8Array.from(out);
+    this.#extras(0, parts);
+    const out = new Uint8Array(size(parts));
+    let at = 0;
+    for (const part of parts) {
+      out.set(part, at);
+      at += part.length;
+    }
+    return out;
   }
 
-  #contents(id: number): Code | null {
-    if (id === 8) return this.#start === null ? null : u32(this.#start);
-    if (id === 12) return this.#dataCount === null ? null : u32(this.#dataCount);
+  #extras(before: number, parts: Code[]): void {
+    for (const extra of this.#extra) if (extra.before === before) parts.push(extra.bytes);
+  }
+
+  #contents(id: number): readonly Code[] | null {
+    if (id === 8) return this.#start === null ? null : [u32(this.#start)];
+    if (id === 12) return this.#dataCount === null ? null : [u32(this.#dataCount)];
     const items = this.#sections.get(id);
-    if (items === undefined) return null;
-    const out = u32(items.length);
-    for (const bytes of items) append(out, bytes);
-    return out;
+    return items === undefined ? null : [u32(items.length), ...items];
   }
 }
