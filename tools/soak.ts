@@ -23,12 +23,6 @@ import {
 } from "./soak/state.ts";
 
 const CHILD = join(ROOT, "test", "hostile", "generate-step.ts");
-/**
- * Modules are small and run once: without V8's own threads and its second compiler a step takes two thirds of the CPU
- * time. But these must not break out either, so every so many steps run as V8 runs by itself.
- */
-const QUICK = ["--single-threaded", "--liftoff-only"];
-const PLAIN_EVERY = 8;
 
 function fail(message: string, code: number): never {
   process.stderr.write(`soak: ${message}\n`);
@@ -77,8 +71,8 @@ function begin(file: string, resume: boolean, modules: number | undefined, seed:
 
 type Step = { calls: number; traps: number; cpuMs: number } | { failure: string };
 
-function runStep(modules: number, seed: number, flags: readonly string[]): Promise<Step> {
-  const args = [...flags, CHILD, `${modules}`, `${seed}`];
+function runStep(modules: number, seed: number): Promise<Step> {
+  const args = [CHILD, `${modules}`, `${seed}`];
   return new Promise((resolve) => {
     execFile(process.execPath, args, (error, stdout, stderr) => {
       if (error === null) return resolve(JSON.parse(stdout) as Step);
@@ -106,7 +100,7 @@ let ran = 0;
 async function work(): Promise<void> {
   for (const step of steps) {
     const { modules: count, seed: from } = stepSeeds(state, step);
-    const answer = await runStep(count, from, step % PLAIN_EVERY === PLAIN_EVERY - 1 ? [] : QUICK);
+    const answer = await runStep(count, from);
     if ("failure" in answer) fail(answer.failure, 1);
     addStep(state, step);
     state.calls += answer.calls;

@@ -1,7 +1,7 @@
 /**
  * A step of a soak run, as a process of its own: `generate-step.ts MODULES SEED`. Prints one line of JSON.
  *
- * A process, because what breaks out of V8 ends it, and because flags of V8 hold for a process.
+ * A process, because what breaks out of V8 ends it.
  */
 import { HostileFailure, runHostile } from "./generate.ts";
 
