@@ -23,11 +23,10 @@ export interface ModelThreadData {
   readonly faults: MessagePort;
 }
 
-/** What the thread tells; a number is the value that came with a function level reset, and answers it. */
+/** What the thread tells. */
 export type ModelNews =
   | { readonly kind: "ready" | "vectors" }
-  | { readonly kind: "failed" | "gone" | "dma-fault"; readonly text: string }
-  | { readonly kind: "reset"; readonly number: number };
+  | { readonly kind: "failed" | "gone" | "dma-fault"; readonly text: string };
 
 /** How long it looks for work before it sleeps, and how near an event must be to wait for it awake, milliseconds. */
 const SPIN_MS = 0.02;
@@ -36,14 +35,12 @@ class ModelThread {
   readonly #mailbox: Mailbox;
   readonly #model: DeviceModel;
   readonly #faults: MessagePort;
-  readonly #tell: (news: ModelNews) => void;
   #stopped = false;
 
   constructor(data: ModelThreadData, tell: (news: ModelNews) => void) {
     const mailbox = new Mailbox(data.mailbox);
     this.#mailbox = mailbox;
     this.#faults = data.faults;
-    this.#tell = tell;
     const dma = new HeapDma(
       () => mailbox.masteringCount,
       (text) => tell({ kind: "dma-fault", text }),
@@ -70,10 +67,8 @@ class ModelThread {
 
   readonly #take = (kind: number, bar: number, offset: number, value: number): void => {
     if (kind === Post.write) this.#model.write32(bar, offset, value);
-    else if (kind === Post.functionReset) {
-      this.#model.reset();
-      this.#tell({ kind: "reset", number: value });
-    } else if (kind === Post.fault) {
+    else if (kind === Post.functionReset) this.#model.reset();
+    else if (kind === Post.fault) {
       const fault = receiveMessageOnPort(this.#faults) as { message: string } | undefined;
       if (fault !== undefined) this.#model.inject(fault.message);
     } else this.#stopped = true;

@@ -1,8 +1,8 @@
 /**
  * A model in a thread of its own, as the kernel sees it: posted writes, reads answered from a shared page.
  *
- * Invariant: `quiesce` resolves after the thread has answered that it is done, or is gone; a thread that fails, or
- * answers no more, is a device that is gone.
+ * Invariant: after `quiesce` the thread is done with the reset, or is gone; a thread that fails, or answers no more, is
+ * a device that is gone.
  */
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import type { DmaWindow } from "../../../kernel/device/backend.ts";
@@ -13,6 +13,8 @@ import type { ModelNews, ModelThreadData } from "./worker-thread.ts";
 
 /** A model does everything within milliseconds, but the machine may be busy, and its file slow. */
 const PATIENCE_MS = 10_000;
+/** The same for a reset, for which everything else waits. */
+const QUIESCE_MS = 2000;
 
 export class WorkerBackend extends ModelFront {
   readonly #model: string;
@@ -23,9 +25,6 @@ export class WorkerBackend extends ModelFront {
   #exited: Promise<void> = Promise.resolve();
   #faults: MessagePort | undefined;
   #closing = false;
-  /** Function level resets that were asked for, and who waits for which. */
-  #resets = 0;
-  readonly #waiting = new Map<number, () => void>();
 
   /** @throws Error that names the option that cannot be */
   constructor(model: string, options: ModelOptions) {
@@ -78,26 +77,19 @@ export class WorkerBackend extends ModelFront {
 
   #hear(news: ModelNews): void {
     if (news.kind === "vectors") this.#mailbox.takeVectors((vector) => this.msix.raise(vector));
-    else if (news.kind === "reset") this.#answered(news.number);
     else if (news.kind === "gone") this.vanished(news.text);
     else if (news.kind === "dma-fault") this.faulted(news.text);
     else if (news.kind === "failed") this.#ended(`its model failed: ${news.text}`);
   }
 
-  #answered(number: number): void {
-    this.#waiting.get(number)?.();
-    this.#waiting.delete(number);
-  }
-
-  /** Nothing of the thread's runs any more: that answers everything. */
+  /** Nothing of the thread's runs any more. */
   #ended(text: string): void {
     if (!this.#closing) this.vanished(text);
-    for (const number of this.#waiting.keys()) this.#answered(number);
   }
 
   /** The thread does not keep up at all: it is ended, so that nobody waits for it again. */
   #givenUp(): void {
-    this.vanished(`its model did not answer within ${PATIENCE_MS} ms`);
+    this.vanished(`its model does not answer`);
     void this.#worker?.terminate();
   }
 
@@ -123,22 +115,24 @@ export class WorkerBackend extends ModelFront {
   }
 
   protected functionReset(): void {
-    this.#post(Post.functionReset, 0, 0, ++this.#resets);
+    this.#post(Post.functionReset, 0, 0, 0);
   }
 
-  async quiesce(): Promise<void> {
+  /**
+   * Done when this returns, as what was put before the reset is. Only a thread that does not answer has to be ended,
+   * which takes turns of the host's loop.
+   */
+  quiesce(): void | Promise<void> {
     this.stop();
     const worker = this.#worker;
-    if (worker === undefined || worker.threadId < 0) return;
-    const number = this.#resets + 1;
-    const answer = new Promise<void>((resolve) => this.#waiting.set(number, resolve));
-    worker.ref();
+    if (worker === undefined || worker.threadId < 0) return undefined;
     this.functionReset();
-    const timer = setTimeout(() => this.#givenUp(), PATIENCE_MS);
-    await answer;
-    clearTimeout(timer);
-    worker.unref();
+    if (!this.#mailbox.drain(QUIESCE_MS)) {
+      this.#givenUp();
+      return this.#exited;
+    }
     this.#mailbox.takeVectors(() => {});
+    return undefined;
   }
 
   inject(fault: string): void {
