@@ -7,7 +7,7 @@ import { expect } from "vitest";
 import { defineSystem, type SystemManifest } from "#kernel/manifest/manifest.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem } from "#tools/build/index.ts";
-import { SteppedBackend } from "#drivers/models/hosts/stepped.ts";
+import { modelBackend, type ModelBackend } from "#drivers/models/backend.ts";
 import type { BlockDeviceClient } from "../../build/gen/host/block-device.ts";
 import type { NvmeClient } from "../../build/gen/host/nvme.ts";
 
@@ -26,7 +26,7 @@ export type Options = Readonly<Record<string, string | number | boolean>>;
 
 export interface NvmeLab {
   readonly system: System;
-  readonly backend: SteppedBackend;
+  readonly backend: ModelBackend;
   readonly disk: BlockDeviceClient;
   readonly nvme: NvmeClient;
   close(): Promise<void>;
@@ -49,12 +49,12 @@ export function manifestOf(domains: SystemManifest["domains"] = {}, options: Opt
 export async function makeLab(options: Options = QUICK, domains: SystemManifest["domains"] = {}): Promise<NvmeLab> {
   const build = await buildSystem(manifestOf(domains, options));
   const generated = await import("../../build/gen/host/interfaces.ts");
-  const backends: SteppedBackend[] = [];
+  const backends: ModelBackend[] = [];
   const system = await System.boot(build.system, {
     images: build.images,
     records: generated.records,
     devices: (entry) => {
-      const backend = new SteppedBackend(entry.backend.slice("model:".length), entry.options ?? {});
+      const backend = modelBackend(entry.backend, { host: "stepped", ...entry.options });
       backends.push(backend);
       return backend;
     },
