@@ -183,9 +183,10 @@ class VfioBackend implements DeviceBackend {
     const made = new Vectors(this.#native, count, fired);
     try {
       this.#device.enableIrqs(kind, made.native);
-    } catch (error) {
+    } catch {
+      // Too few in the system, or the device is gone: its driver polls.
       made.close();
-      throw error;
+      return 0;
     }
     this.#vectors = made;
     this.#vectorKind = kind;
@@ -196,15 +197,23 @@ class VfioBackend implements DeviceBackend {
     if (this.#vectors === null) return;
     try {
       this.#device.disableIrqs(this.#vectorKind);
-    } finally {
-      this.#vectors.close();
-      this.#vectors = null;
+    } catch {
+      // Gone, with its interrupts.
     }
+    this.#vectors.close();
+    this.#vectors = null;
   }
 
   start(): void {
     if (this.#quiescing !== null) throw new Error(`${this.name}: started while it is being reset`);
-    if (!this.#mapped) this.#mapWindows();
+    try {
+      if (!this.#mapped) this.#mapWindows();
+    } catch (error) {
+      // Without memory it must not become a bus master. From the event loop, never from within a call.
+      const text = `its memory cannot be mapped again: ${(error as Error).message}`;
+      setImmediate(() => this.onEvent?.({ kind: "gone", text }));
+      return;
+    }
     this.configWrite(COMMAND, 2, this.configRead(COMMAND, 2) | MEMORY_SPACE | BUS_MASTER);
     this.#live = (this.configRead(COMMAND, 2) & MEMORY_SPACE) !== 0;
   }
