@@ -21,6 +21,7 @@ const BENCHMARK: Record<BenchOptions["benchmark"], () => Promise<Benchmark>> = {
   lifecycle: async () => (await import("./lifecycle/lifecycle.ts")).measureLifecycle,
   threads: async () => (await import("./threads/threads.ts")).measureThreads,
   recovery: async () => (await import("./recovery/recovery.ts")).measureRecovery,
+  nvme: async () => (await import("./nvme/nvme.ts")).measureNvme,
   "null-block": async () => (await import("./null-block/null-block.ts")).measureNullBlock,
 };
 

@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 export const ABLATIONS = ["alive", "owner", "type", "catch", "count", "trace", "epoch", "stack"] as const;
 export type AblationName = (typeof ABLATIONS)[number];
 
-export const BENCHMARKS = ["crossing", "heap", "load", "lifecycle", "threads", "recovery", "null-block"] as const;
+export const BENCHMARKS = ["crossing", "heap", "load", "lifecycle", "threads", "recovery", "null-block", "nvme"] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 /** What each benchmark can leave out: a loader without ownership checks is the case `unchecked` of `heap`. */
@@ -21,6 +21,7 @@ const CAN_ABLATE: Readonly<Record<BenchmarkName, readonly AblationName[]>> = {
   threads: [],
   recovery: [],
   "null-block": [],
+  nvme: [],
 };
 
 export interface BenchOptions {

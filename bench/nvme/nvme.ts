@@ -1,0 +1,277 @@
+/**
+ * The NVMe benchmark: 4 KiB requests through our driver on our model, and the same file by other means.
+ *
+ * A case's value is requests per second with everything, the model included; its cycles are those of our side of the
+ * doorbell alone: load, driver, device layer, and what stands between them. Invariant: no request may fail, and reads
+ * are looked at; what the model takes is measured in the same sample, and shown apart.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Clock } from "../lib/cycles.ts";
+import type { BenchOptions } from "../lib/options.ts";
+import { CHECKS, PLACES, caseName, type QueueCase } from "../lib/queue-load.ts";
+import type { CaseResult } from "../lib/report.ts";
+import { loopSubject, sampleAll, type Sample, type Sampled, type Subject } from "../lib/sample.ts";
+import { summarize } from "../lib/stats.ts";
+import { clockOutside } from "./metered.ts";
+import { FsPeer, fsChecks, measureFio } from "./peers.ts";
+import { MODEL, NvmeSystem } from "./system.ts";
+
+const DEPTHS = [1, 4, 32, 128];
+const OPERATIONS = ["read", "write"] as const;
+const PATTERNS = ["rand", "seq"] as const;
+/** Where the file is compared with the peers. */
+const FILE_CASES: readonly QueueCase[] = [1, 32].flatMap((depth) =>
+  OPERATIONS.map((operation) => ({ operation, pattern: "rand" as const, depth, batch: depth })),
+);
+/**
+ * Bytes of heap and ledger that our side touches for each request: command in the batch and in the ring (64 each),
+ * completion in the ring and in the batch (16 each), the request's own fields (24) and first word (8), its record in
+ * the ledger (32), a slot in each of two deques (4 each).
+ */
+const TOUCHED = 2 * 64 + 2 * 16 + 24 + 8 + 32 + 2 * 4;
+const MODEL_NOTE =
+  `model without waits, in the same thread: ready after ${MODEL.readyMs} ms, register reads ${MODEL.mmioReadNs} ns; ` +
+  `${MODEL.bytes >> 20} MiB in blocks of ${MODEL.lbaBytes} bytes`;
+
+/** A sample with what was seen of the device beside it; `ns` is our side's. */
+interface SplitSample extends Sample {
+  readonly totalNs: number;
+  readonly modelNs: number;
+  readonly mmioReads: number;
+  readonly mmioWrites: number;
+  readonly acquireLoads: number;
+}
+
+interface Case {
+  readonly name: string;
+  readonly subject: Subject;
+  row(sampled: Sampled, all: readonly Sampled[]): CaseResult[];
+}
+
+const figure = (value: number): number => Number(value.toPrecision(5));
+const median = (values: readonly number[]): number => summarize([...values]).median;
+
+/** The combinations: every depth with the largest batch, and depth 32 with one request at a time. */
+function shapes(): QueueCase[] {
+  return OPERATIONS.flatMap((operation) =>
+    PATTERNS.flatMap((pattern) =>
+      [...DEPTHS.map((depth) => ({ depth, batch: Math.min(depth, 32) })), { depth: 32, batch: 1 }].map((shape) => ({
+        operation,
+        pattern,
+        ...shape,
+      })),
+    ),
+  );
+}
+
+/** @param outside ms that looking at the clock costs our side for each access */
+function splitSubject(name: string, system: NvmeSystem, c: QueueCase, clock: Clock | null, outside: number): Subject {
+  const { meter, load } = system;
+  let count = 1;
+  const run = (n: number): void => {
+    count = n;
+    meter.clear();
+    load.run(c, n);
+  };
+  const inner = loopSubject(name, run, clock);
+  return {
+    name,
+    warm: inner.warm,
+    sample(): SplitSample {
+      const { ns: totalNs, cyclesPerNs } = inner.sample() as Sample;
+      const accesses = meter.reads + meter.writes;
+      const modelNs = (meter.ms * 1e6) / count;
+      const clockNs = (accesses * outside * 1e6) / count;
+      return {
+        ns: totalNs - modelNs - clockNs,
+        cyclesPerNs,
+        totalNs: totalNs - clockNs,
+        modelNs,
+        mmioReads: meter.reads / count,
+        mmioWrites: meter.writes / count,
+        // One for each phase tag that was new, and one that ended each look which found something.
+        acquireLoads: 1 + meter.completionDoorbells / count,
+      };
+    },
+  };
+}
+
+function cyclesOf(samples: readonly Sample[], ns: (sample: Sample) => number): { cycles?: number } {
+  const all = samples.flatMap((s) => (s.cyclesPerNs === null ? [] : [ns(s) * s.cyclesPerNs]));
+  return all.length === samples.length ? { cycles: figure(median(all)) } : {};
+}
+
+/** How much more a request costs behind the shadow. */
+function shadowNote(name: string, ours: number, all: readonly Sampled[]): string {
+  const beside = all.find((s) => s.name === name.replace(/-shadow$/, "-domain"));
+  if (!name.endsWith("-shadow") || beside === undefined) return "";
+  const base = median((beside.samples as SplitSample[]).map((s) => s.totalNs));
+  return `; ${((ours / base - 1) * 100).toFixed(1)} % over ${beside.name}`;
+}
+
+function splitRows(sampled: Sampled, all: readonly Sampled[], checks: string, what: string): CaseResult[] {
+  const samples = sampled.samples as SplitSample[];
+  const of = (pick: (s: SplitSample) => number): number => median(samples.map(pick));
+  const iops = summarize(samples.map((s) => 1e9 / s.totalNs));
+  const total = of((s) => s.totalNs);
+  const model = of((s) => s.modelNs);
+  const note =
+    `${what}; cycles are of our side of the doorbell; ${figure(total)} ns in all, ${figure(model)} of them the model's` +
+    `; a request: ${figure(of((s) => s.mmioReads))} register reads, ${figure(of((s) => s.mmioWrites))} writes, ` +
+    `${figure(of((s) => s.acquireLoads))} acquire loads, no other barrier, ${TOUCHED} bytes touched beside the data` +
+    shadowNote(sampled.name, total, all);
+  const row: CaseResult = {
+    case: sampled.name,
+    unit: "IOPS",
+    value: Math.round(iops.median),
+    low: Math.round(iops.low),
+    high: Math.round(iops.high),
+    ...cyclesOf(samples, (s) => s.ns),
+    samples: iops.samples,
+    checks,
+    note,
+  };
+  return sampled.name.endsWith("-domain") ? [row, modelRow(sampled, samples)] : [row];
+}
+
+/** The model's own cost, as it was within the case of the driver's domain. */
+function modelRow(sampled: Sampled, samples: readonly SplitSample[]): CaseResult {
+  const { median: value, low, high, samples: count } = summarize(samples.map((s) => s.modelNs));
+  return {
+    case: sampled.name.replace(/-domain$/, "-model"),
+    unit: "ns",
+    value: figure(value),
+    low: figure(low),
+    high: figure(high),
+    ...cyclesOf(samples, (s) => (s as SplitSample).modelNs),
+    samples: count,
+    note: "the model alone: fetches, copies 4 KiB between shared memory and its own, completes; within the -domain case",
+  };
+}
+
+/** What is measured, and what must be closed afterwards. */
+class Bench {
+  readonly #only: readonly string[] | null;
+  readonly #clock: Clock | null;
+  readonly #outside = clockOutside();
+  readonly #systems: NvmeSystem[] = [];
+  readonly #folder = mkdtempSync(join(tmpdir(), "samara-bench-nvme-"));
+  readonly file = join(this.#folder, "disk");
+
+  constructor(options: BenchOptions, clock: Clock | null) {
+    this.#only = options.only;
+    this.#clock = clock;
+  }
+
+  wanted(name: string): boolean {
+    return this.#only === null || this.#only.some((part) => name.includes(part));
+  }
+
+  async #split(prefix: string, suffix: string, list: readonly QueueCase[], boot: () => Promise<NvmeSystem>, what: string) {
+    const named = list.map((c) => ({ c, name: `${prefix}${caseName(c)}${suffix}` })).filter((n) => this.wanted(n.name));
+    if (named.length === 0) return [];
+    const system = await boot();
+    this.#systems.push(system);
+    return named.map(({ c, name }) => ({
+      name,
+      subject: splitSubject(name, system, c, this.#clock, this.#outside),
+      row: (sampled: Sampled, all: readonly Sampled[]) => splitRows(sampled, all, CHECKS[system.place], what),
+    }));
+  }
+
+  /** The driver in every place, on memory; then on a file. */
+  async cases(): Promise<Case[]> {
+    const cases: Case[] = [];
+    for (const place of PLACES)
+      cases.push(...(await this.#split("", `-${place}`, shapes(), () => NvmeSystem.boot(place, ""), MODEL_NOTE)));
+    const what = `${MODEL_NOTE}, in a file in the page cache`;
+    cases.push(...(await this.#split("file-", "", FILE_CASES, () => NvmeSystem.boot("domain", this.file), what)));
+    return [...cases, ...(await this.#fsCases())];
+  }
+
+  async #fsCases(): Promise<Case[]> {
+    const list = FILE_CASES.filter((c) => this.wanted(`peer-fs-${caseName(c)}`));
+    if (list.length > 0) await this.needFile();
+    return list.map((c) => {
+      const name = `peer-fs-${caseName(c)}`;
+      const peer = new FsPeer(this.file, c.depth);
+      const loop = loopSubject(name, (n) => peer.runSync(c, n), c.depth === 1 ? this.#clock : null);
+      const subject = c.depth === 1 ? { ...loop, close: () => peer.close() } : queuedSubject(name, peer, c);
+      return { name, subject, row: (sampled: Sampled) => [fsRow(sampled, c)] };
+    });
+  }
+
+  /** The file is the model's: it is there once one was made on it. */
+  async needFile(): Promise<void> {
+    const system = await NvmeSystem.boot("domain", this.file);
+    await system.stop();
+  }
+
+  check(): void {
+    for (const system of this.#systems) system.check();
+  }
+
+  async close(): Promise<void> {
+    for (const system of this.#systems) await system.stop();
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+/** Many calls in flight: the time is spent on other threads too. */
+function queuedSubject(name: string, peer: FsPeer, c: QueueCase): Subject {
+  const count = c.depth * 32;
+  const sample = async (): Promise<Sample> => {
+    const begin = performance.now();
+    await peer.run(c, count);
+    return { ns: ((performance.now() - begin) * 1e6) / count, cyclesPerNs: null };
+  };
+  return {
+    name,
+    async warm() {
+      for (let i = 0; i < 20; i++) await sample();
+    },
+    sample,
+    close: () => peer.close(),
+  };
+}
+
+function fsRow(sampled: Sampled, c: QueueCase): CaseResult {
+  const iops = summarize(sampled.samples.map((s) => 1e9 / s.ns));
+  const how = c.depth === 1 ? "synchronous calls" : `${c.depth} calls in flight, made by libuv's threads`;
+  return {
+    case: sampled.name,
+    unit: "IOPS",
+    value: Math.round(iops.median),
+    low: Math.round(iops.low),
+    high: Math.round(iops.high),
+    ...cyclesOf(sampled.samples, (s) => s.ns),
+    samples: iops.samples,
+    checks: fsChecks(),
+    note: `${how}; the file of the file- cases, in the page cache`,
+  };
+}
+
+/** Runs the benchmark; see `measureCrossing` for what it returns. */
+export async function measureNvme(
+  options: BenchOptions,
+  clock: Clock | null,
+): Promise<{ cases: CaseResult[]; samples: Sampled[] }> {
+  const bench = new Bench(options, clock);
+  try {
+    const cases = await bench.cases();
+    const samples = await sampleAll(
+      cases.map(({ subject }) => subject),
+      options.rounds,
+    );
+    bench.check();
+    const rows = cases.flatMap((c, i) => c.row(samples[i]!, samples));
+    const fio = FILE_CASES.filter((c) => bench.wanted(`peer-fio-${caseName(c)}`));
+    if (fio.length > 0) await bench.needFile();
+    for (const c of fio) rows.push(await measureFio(`peer-fio-${caseName(c)}`, c, bench.file, clock?.cyclesPerNs() ?? 0));
+    return { cases: rows, samples };
+  } finally {
+    await bench.close();
+  }
+}

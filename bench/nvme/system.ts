@@ -1,0 +1,100 @@
+/**
+ * The systems of the NVMe benchmark: load and driver on a model without waits, in the kernel's thread.
+ *
+ * Invariant: each place of the driver has a system and a device of its own, and they differ in nothing else.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { defineSystem, type SystemManifest } from "#kernel/manifest/manifest.ts";
+import { System } from "#runtime/node/system.ts";
+import { buildSystem } from "#tools/build/index.ts";
+import { DOMAIN_ROOTS } from "#tools/lib/paths.ts";
+import { NvmeMode, type NvmeClient } from "../../build/gen/host/nvme.ts";
+import { modelBackend } from "../../drivers/models/backend.ts";
+import { QueueLoad, type Place } from "../lib/queue-load.ts";
+import { MeteredBackend } from "./metered.ts";
+
+/** What the model is asked to be: no waits anywhere, and blocks of the size that is transferred. */
+export const MODEL = { host: "stepped", readyMs: 0, mmioReadNs: 0, lbaBytes: 4096, bytes: 64 << 20 } as const;
+const READY_MS = 10_000;
+const MIB = 1 << 20;
+
+function manifest(place: Place, options: Readonly<Record<string, string | number | boolean>>): SystemManifest {
+  const arena = "dma";
+  const pci = { domain: "pci", uses: { bus: "kernel.pci" } } as const;
+  const driver = { domain: "nvme", uses: { slot: "pci.nvme" }, arena } as const;
+  const load = (disk: string) => ({ domain: "queue-load", uses: { disk }, arena }) as const;
+  const domains = {
+    linked: {
+      pci,
+      // For the types of its interface alone.
+      types: { domain: "null-block" },
+      "load-linked": { domain: "nvme-linked", uses: { slot: "pci.nvme", types: "types.disk" }, arena },
+    },
+    domain: { pci, nvme: driver, "load-domain": load("nvme.disk") },
+    shadow: {
+      pci,
+      nvme: driver,
+      shadow: { domain: "block-shadow", uses: { disk: "nvme.disk", driver: "supervisor.nvme" }, arena },
+      "load-shadow": load("shadow.disk"),
+    },
+  };
+  return defineSystem({
+    name: `nvme-${place}`,
+    heap: { bytes: 48 * MIB, objects: 16_384, arenas: { [arena]: 32 * MIB } },
+    devices: { nvme0: { backend: "model:nvme", options, arenas: [arena] } },
+    domains: domains[place] as SystemManifest["domains"],
+  });
+}
+
+export class NvmeSystem {
+  readonly place: Place;
+  readonly load: QueueLoad;
+  readonly meter: MeteredBackend;
+  readonly #system: System;
+
+  private constructor(place: Place, system: System, meter: MeteredBackend) {
+    this.place = place;
+    this.#system = system;
+    this.meter = meter;
+    this.load = new QueueLoad(system, place);
+  }
+
+  /**
+   * Boots it, and waits until the disk is ready. The driver polls: nothing waits for an interrupt.
+   * @param file of the namespace; "": memory
+   * @throws Error when the controller does not come up
+   */
+  static async boot(place: Place, file: string): Promise<NvmeSystem> {
+    const build = await buildSystem(manifest(place, { ...MODEL, file }), { roots: [...DOMAIN_ROOTS, "bench/domains"] });
+    let meter: MeteredBackend | undefined;
+    const devices = (entry: { backend: string; options: Readonly<Record<string, unknown>> }): MeteredBackend =>
+      (meter = new MeteredBackend(modelBackend(entry.backend, entry.options)));
+    const system = await System.boot(build.system, { images: build.images, devices });
+    const it = new NvmeSystem(place, system, meter!);
+    await it.#whenReady();
+    const nvme = system.client<NvmeClient>(place === "linked" ? "load-linked.nvme" : "nvme.nvme");
+    const configured = nvme.configure(1, 256, NvmeMode.Polling, 1000);
+    if (!configured.ok) throw new Error(`the driver cannot be configured: ${JSON.stringify(configured)}`);
+    await it.#whenReady();
+    return it;
+  }
+
+  async #whenReady(): Promise<void> {
+    const end = performance.now() + READY_MS;
+    do {
+      await sleep(5);
+      if (this.load.open()) return;
+    } while (performance.now() < end);
+    throw new Error(`nvme-${this.place}: the controller is not ready after ${READY_MS} ms`);
+  }
+
+  /** What contradicts the ledger after all that was run. @throws Error */
+  check(): void {
+    const problems = this.#system.kernel.heap.check();
+    if (problems.length > 0) throw new Error(`nvme-${this.place}: the heap is broken: ${problems.join("; ")}`);
+  }
+
+  stop(): Promise<void> {
+    return this.#system.stop();
+  }
+}
