@@ -9,7 +9,16 @@ import { parseArgs } from "node:util";
 export const ABLATIONS = ["alive", "owner", "type", "catch", "count", "trace", "epoch", "stack"] as const;
 export type AblationName = (typeof ABLATIONS)[number];
 
-export const BENCHMARKS = ["crossing", "heap", "load", "lifecycle", "threads", "recovery", "null-block", "nvme"] as const;
+export const BENCHMARKS = [
+  "crossing",
+  "heap",
+  "load",
+  "lifecycle",
+  "threads",
+  "recovery",
+  "null-block",
+  "nvme",
+] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 /** What each benchmark can leave out: a loader without ownership checks is the case `unchecked` of `heap`. */

@@ -169,7 +169,13 @@ class Bench {
     return this.#only === null || this.#only.some((part) => name.includes(part));
   }
 
-  async #split(prefix: string, suffix: string, list: readonly QueueCase[], boot: () => Promise<NvmeSystem>, what: string) {
+  async #split(
+    prefix: string,
+    suffix: string,
+    list: readonly QueueCase[],
+    boot: () => Promise<NvmeSystem>,
+    what: string,
+  ) {
     const named = list.map((c) => ({ c, name: `${prefix}${caseName(c)}${suffix}` })).filter((n) => this.wanted(n.name));
     if (named.length === 0) return [];
     const system = await boot();
@@ -269,7 +275,8 @@ export async function measureNvme(
     const rows = cases.flatMap((c, i) => c.row(samples[i]!, samples));
     const fio = FILE_CASES.filter((c) => bench.wanted(`peer-fio-${caseName(c)}`));
     if (fio.length > 0) await bench.needFile();
-    for (const c of fio) rows.push(await measureFio(`peer-fio-${caseName(c)}`, c, bench.file, clock?.cyclesPerNs() ?? 0));
+    for (const c of fio)
+      rows.push(await measureFio(`peer-fio-${caseName(c)}`, c, bench.file, clock?.cyclesPerNs() ?? 0));
     return { cases: rows, samples };
   } finally {
     await bench.close();

@@ -11,7 +11,8 @@ import { unavailable, type CaseResult } from "../lib/report.ts";
 
 const BLOCK = 4096;
 const FIO_SECONDS = 2;
-const FS_CHECKS = "Ownership of nothing: the system call, the file system, the page cache; no fault of it is contained.";
+const FS_CHECKS =
+  "Ownership of nothing: the system call, the file system, the page cache; no fault of it is contained.";
 const FIO_CHECKS = "As Node's fs, without Node: one process of C, one ring in memory that it shares with the kernel.";
 
 /** Node's fs on a file. At depth 1 synchronous calls, else calls with a callback, which libuv's threads make. */
@@ -40,23 +41,27 @@ export class FsPeer {
 
   /** One after the other. @throws Error of the system call */
   runSync({ operation, pattern }: QueueCase, count: number): void {
-    const move = operation === "read" ? readSync : writeSync;
-    for (let i = 0; i < count; i++) move(this.#fd, this.#buffers[0]!, 0, BLOCK, this.#next(pattern));
+    const [fd, buffer] = [this.#fd, this.#buffers[0]!];
+    if (operation === "read") for (; count > 0; count--) readSync(fd, buffer, 0, BLOCK, this.#next(pattern));
+    else for (; count > 0; count--) writeSync(fd, buffer, 0, BLOCK, this.#next(pattern));
   }
 
   /** As many at a time as there are buffers. */
   run({ operation, pattern }: QueueCase, count: number): Promise<void> {
-    const move = operation === "read" ? read : write;
+    const fd = this.#fd;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let [begun, done] = [0, 0];
     const begin = (buffer: Buffer): void => {
       if (begun === count) return;
       begun++;
-      move(this.#fd, buffer, 0, BLOCK, this.#next(pattern), (error) => {
-        if (error !== null) return reject(error);
-        if (++done === count) return resolve();
-        return begin(buffer);
-      });
+      const at = this.#next(pattern);
+      const ended = (error: Error | null): void => {
+        if (error !== null) reject(error);
+        else if (++done === count) resolve();
+        else begin(buffer);
+      };
+      if (operation === "read") read(fd, buffer, 0, BLOCK, at, ended);
+      else write(fd, buffer, 0, BLOCK, at, ended);
     };
     this.#buffers.forEach(begin);
     return promise;
@@ -83,12 +88,10 @@ export async function measureFio(name: string, c: QueueCase, path: string, clock
   const command = fioCommand();
   if ("absent" in command) return unavailable(name, command.absent, FIO_CHECKS);
   const rw = `${c.pattern === "rand" ? "rand" : ""}${c.operation}`;
-  const args = [
-    ...["--name=peer", "--output-format=json", "--ioengine=io_uring", "--bs=4k", `--rw=${rw}`],
-    ...[`--iodepth=${c.depth}`, `--iodepth_batch=${c.batch}`, `--filename=${path}`, "--invalidate=0"],
-    ...["--time_based", `--runtime=${FIO_SECONDS}`, "--ramp_time=1", "--norandommap", "--thread"],
-  ];
-  const { code, out, err } = await output([...command.argv, ...args]);
+  const args =
+    `--name=peer --output-format=json --ioengine=io_uring --bs=4k --rw=${rw} --iodepth=${c.depth} ` +
+    `--iodepth_batch=${c.batch} --invalidate=0 --time_based --runtime=${FIO_SECONDS} --ramp_time=1 --norandommap --thread`;
+  const { code, out, err } = await output([...command.argv, ...args.split(" "), `--filename=${path}`]);
   if (code !== 0) return unavailable(name, `fio failed: ${(err.trim() || out.trim()).split("\n").at(-1)}`, FIO_CHECKS);
   const job = (JSON.parse(out.slice(out.indexOf("{"))) as { jobs: FioJob[] }).jobs[0]!;
   const { iops } = job[c.operation];

@@ -4,7 +4,7 @@
  * Invariant: each place of the driver has a system and a device of its own, and they differ in nothing else.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { defineSystem, type SystemManifest } from "#kernel/manifest/manifest.ts";
+import { defineSystem, type ResolvedDevice, type SystemManifest } from "#kernel/manifest/manifest.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem } from "#tools/build/index.ts";
 import { DOMAIN_ROOTS } from "#tools/lib/paths.ts";
@@ -67,8 +67,8 @@ export class NvmeSystem {
   static async boot(place: Place, file: string): Promise<NvmeSystem> {
     const build = await buildSystem(manifest(place, { ...MODEL, file }), { roots: [...DOMAIN_ROOTS, "bench/domains"] });
     let meter: MeteredBackend | undefined;
-    const devices = (entry: { backend: string; options: Readonly<Record<string, unknown>> }): MeteredBackend =>
-      (meter = new MeteredBackend(modelBackend(entry.backend, entry.options)));
+    const devices = (entry: ResolvedDevice): MeteredBackend =>
+      (meter = new MeteredBackend(modelBackend(entry.backend, entry.options ?? {})));
     const system = await System.boot(build.system, { images: build.images, devices });
     const it = new NvmeSystem(place, system, meter!);
     await it.#whenReady();
