@@ -25,6 +25,11 @@ const PATTERNS = ["rand", "seq"] as const;
 const FILE_CASES: readonly QueueCase[] = [1, 32].flatMap((depth) =>
   OPERATIONS.map((operation) => ({ operation, pattern: "rand" as const, depth, batch: depth })),
 );
+/** Without data: what is left is our side, undisturbed by copies in the model. */
+const NODATA: readonly QueueCase[] = [
+  { operation: "read", pattern: "rand", depth: 32, batch: 32 },
+  { operation: "read", pattern: "rand", depth: 32, batch: 1 },
+];
 /**
  * Bytes of heap and ledger that our side touches for each request: command in the batch and in the ring (64 each),
  * completion in the ring and in the batch (16 each), the request's own fields (24) and first word (8), its record in
@@ -33,7 +38,7 @@ const FILE_CASES: readonly QueueCase[] = [1, 32].flatMap((depth) =>
 const TOUCHED = 2 * 64 + 2 * 16 + 24 + 8 + 32 + 2 * 4;
 const MODEL_NOTE =
   `model without waits, in the same thread: ready after ${MODEL.readyMs} ms, register reads ${MODEL.mmioReadNs} ns; ` +
-  `${MODEL.bytes >> 20} MiB in blocks of ${MODEL.lbaBytes} bytes`;
+  `${MODEL.bytes >> 20} MiB in blocks of ${MODEL.lbaBytes} bytes, no write cache`;
 
 /** A sample with what was seen of the device beside it; `ns` is our side's. */
 interface SplitSample extends Sample {
@@ -118,7 +123,7 @@ function splitRows(sampled: Sampled, all: readonly Sampled[], checks: string, wh
   const total = of((s) => s.totalNs);
   const model = of((s) => s.modelNs);
   const note =
-    `${what}; cycles are of our side of the doorbell; ${figure(total)} ns in all, ${figure(model)} of them the model's` +
+    `${what}; cycles are of our side of the doorbell; ${figure(total)} ns in all, the model's are ${figure(model)}` +
     `; a request: ${figure(of((s) => s.mmioReads))} register reads, ${figure(of((s) => s.mmioWrites))} writes, ` +
     `${figure(of((s) => s.acquireLoads))} acquire loads, no other barrier, ${TOUCHED} bytes touched beside the data` +
     shadowNote(sampled.name, total, all);
@@ -147,7 +152,7 @@ function modelRow(sampled: Sampled, samples: readonly SplitSample[]): CaseResult
     high: figure(high),
     ...cyclesOf(samples, (s) => (s as SplitSample).modelNs),
     samples: count,
-    note: "the model alone: fetches, copies 4 KiB between shared memory and its own, completes; within the -domain case",
+    note: "the model alone, within the -domain case: fetch, 4 KiB between shared memory and its own, completion",
   };
 }
 
@@ -191,8 +196,11 @@ class Bench {
   async cases(): Promise<Case[]> {
     const cases: Case[] = [];
     for (const place of PLACES)
-      cases.push(...(await this.#split("", `-${place}`, shapes(), () => NvmeSystem.boot(place, ""), MODEL_NOTE)));
-    const what = `${MODEL_NOTE}, in a file in the page cache`;
+      cases.push(...(await this.#split("", `-${place}`, shapes(), () => NvmeSystem.boot(place, "memory"), MODEL_NOTE)));
+    const still = "as above, but the device moves no data, as little as a real one's pass through the processor";
+    for (const place of PLACES)
+      cases.push(...(await this.#split("nodata-", `-${place}`, NODATA, () => NvmeSystem.boot(place, "nodata"), still)));
+    const what = `${MODEL_NOTE.replace("no write cache", "write cache on")}, in a file in the page cache`;
     cases.push(...(await this.#split("file-", "", FILE_CASES, () => NvmeSystem.boot("domain", this.file), what)));
     return [...cases, ...(await this.#fsCases())];
   }

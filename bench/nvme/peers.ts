@@ -90,7 +90,8 @@ export async function measureFio(name: string, c: QueueCase, path: string, clock
   const rw = `${c.pattern === "rand" ? "rand" : ""}${c.operation}`;
   const args =
     `--name=peer --output-format=json --ioengine=io_uring --bs=4k --rw=${rw} --iodepth=${c.depth} ` +
-    `--iodepth_batch=${c.batch} --invalidate=0 --time_based --runtime=${FIO_SECONDS} --ramp_time=1 --norandommap --thread`;
+    `--iodepth_batch=${c.batch} --invalidate=0 --time_based --runtime=${FIO_SECONDS} --ramp_time=1 --thread ` +
+    "--norandommap";
   const { code, out, err } = await output([...command.argv, ...args.split(" "), `--filename=${path}`]);
   if (code !== 0) return unavailable(name, `fio failed: ${(err.trim() || out.trim()).split("\n").at(-1)}`, FIO_CHECKS);
   const job = (JSON.parse(out.slice(out.indexOf("{"))) as { jobs: FioJob[] }).jobs[0]!;

@@ -6,7 +6,7 @@
  */
 import type { DmaWindow } from "../../../kernel/device/backend.ts";
 import { createModel, describeModel, type ModelOptions } from "../create.ts";
-import type { DeviceModel } from "../model.ts";
+import type { DeviceModel, Dma } from "../model.ts";
 import { ModelFront } from "./front.ts";
 import { HeapDma } from "./heap-dma.ts";
 
@@ -18,6 +18,8 @@ export interface SteppedSettings {
   readonly now?: () => number;
   /** Whether reads and writes of registers step the model; default true. */
   readonly automatic?: boolean;
+  /** Stands between the model and its way to memory: what the model is given instead. */
+  readonly dma?: (real: Dma) => Dma;
 }
 
 export class SteppedBackend extends ModelFront {
@@ -46,7 +48,7 @@ export class SteppedBackend extends ModelFront {
     const report = (text: string): void => this.#soon(() => this.faulted(text));
     this.#dma = new HeapDma(() => this.#mastering, report);
     const host = {
-      dma: this.#dma,
+      dma: settings.dma?.(this.#dma) ?? this.#dma,
       interrupt: (vector: number) => this.#interrupt(vector),
       now: this.#now,
       gone: (text: string) => this.#soon(() => this.vanished(text)),
