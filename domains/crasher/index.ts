@@ -3,8 +3,11 @@
  *
  * Invariant: `execute` answers only when it is not told a way that it knows.
  */
+import { Borrow } from "heap/modes";
 import { BlockDevice, BlockRequest } from "idl/block-device";
 import { ShellExecuteResult, ShellServer } from "idl/shell";
+import { StateReader, StateWriter } from "os/state";
+import { Slice } from "os/slice";
 
 const WAYS = `crash abort      an error that nobody catches
 crash trap       a division by zero
@@ -31,12 +34,47 @@ function loop(): void {
   while (sink == 0 || n != sink) n += 2;
 }
 
+/**
+ * A second handle to an object, as a hand-over makes it that is read twice: this the build's ownership check does not
+ * see, and the ledger does.
+ */
+function again(request: Borrow<BlockRequest>): BlockRequest {
+  const out = new StateWriter();
+  out.object(request);
+  const input = new StateReader(out.length);
+  const from = Slice.allocate(0);
+  from.ptr = out.pointer;
+  from.length = out.length;
+  const into = Slice.allocate(0);
+  into.ptr = input.pointer;
+  into.capacity = out.length;
+  into.assign(from);
+  return input.object<BlockRequest>();
+}
+
 function stale(): void {
   const request = BlockRequest.create();
+  const other = again(request);
   const answer = disk.read(request);
-  sink = answer.ok ? 1 : 0;
   // The object came back under a new handle; the old one names nothing.
-  request.tag = 1;
+  other.tag = 1;
+  other.free();
+  if (answer.ok) answer.value.free();
+  else if (answer.refused) request.free();
+}
+
+function freeTwice(): void {
+  const request = BlockRequest.create();
+  const other = again(request);
+  request.free();
+  other.free();
+}
+
+function beyond(at: u32, copied: bool): void {
+  const request = BlockRequest.create();
+  if (copied) request.dataCopyIn(at, 4096);
+  else sink = request.dataLoad<u32>(at);
+  request.free();
 }
 
 class Crasher extends ShellServer {
@@ -44,17 +82,13 @@ class Crasher extends ShellServer {
     const way = line.trim();
     if (way == "abort") throw new Error("crashed as asked");
     if (way == "trap") sink = 1 / sink;
-    if (way == "memory") BlockRequest.create().dataCopyIn(0xffff0000, 4096);
+    if (way == "memory") beyond(0xffff0000, true);
     if (way == "allocate") sink = new StaticArray<u8>(1 << 29).length;
     if (way == "stack") sink = recurse(0);
     if (way == "loop") loop();
     if (way == "stale") stale();
-    if (way == "free") {
-      const request = BlockRequest.create();
-      request.free();
-      request.free();
-    }
-    if (way == "bounds") sink = BlockRequest.create().dataLoad<u32>(8192);
+    if (way == "free") freeTwice();
+    if (way == "bounds") beyond(8192, false);
     return ShellExecuteResult.ok(WAYS);
   }
 }

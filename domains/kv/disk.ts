@@ -1,9 +1,10 @@
 /**
  * The block device below the store, one block at a time.
  *
- * Invariant: the request object is this domain's between calls; when a call loses it (an error, a crash of the disk),
+ * Invariant: the request object lies in its place between calls; when a call loses it (an error, a crash of the disk),
  * the next call makes a new one.
  */
+import { Owned } from "heap/owned";
 import { Slice } from "os/slice";
 import { BlockDevice, BlockRequest } from "idl/block-device";
 
@@ -11,9 +12,7 @@ import { BlockDevice, BlockRequest } from "idl/block-device";
 export const BLOCK: i32 = 4096;
 
 export class Disk {
-  private request: BlockRequest = BlockRequest.create();
-  /** Whether `request` is ours now. */
-  private held: bool = true;
+  private request: Owned<BlockRequest> = new Owned<BlockRequest>();
 
   constructor(private device: BlockDevice) {}
 
@@ -29,9 +28,12 @@ export class Disk {
     if (request.isNull) return false;
     request.block = block;
     const answer = this.device.read(request);
-    if (!answer.ok) return false;
-    this.keep(answer.value);
-    this.request.dataCopyOut(into.ptr, into.length);
+    if (!answer.ok) {
+      if (answer.refused) this.request.put(request);
+      return false;
+    }
+    answer.value.dataCopyOut(into.ptr, into.length);
+    this.request.put(answer.value);
     return true;
   }
 
@@ -47,21 +49,16 @@ export class Disk {
     request.block = block;
     request.dataCopyIn(from.ptr, from.length);
     const answer = this.device.write(request);
-    if (!answer.ok) return false;
-    this.keep(answer.value);
+    if (!answer.ok) {
+      if (answer.refused) this.request.put(request);
+      return false;
+    }
+    this.request.put(answer.value);
     return true;
   }
 
-  /** The request to give away. From here on it is lost, until an answer brings it back. */
+  /** The request to give away; null when there is none, and no room for one. */
   private take(): BlockRequest {
-    const request = this.request;
-    const held = this.held;
-    this.held = false;
-    return held ? request : BlockRequest.tryCreate();
-  }
-
-  private keep(request: BlockRequest): void {
-    this.request = request;
-    this.held = true;
+    return this.request.isEmpty ? BlockRequest.tryCreate() : this.request.take();
   }
 }

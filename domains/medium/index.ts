@@ -5,6 +5,7 @@
  * it has no reason to crash; the driver above it does the thinking. Invariant: blocks are zero until written, and none
  * of them ever leaves this domain.
  */
+import { OwnedArray } from "heap/owned";
 import { BlockRequest } from "idl/block-device";
 import {
   BlockMediumCapacityResult,
@@ -21,7 +22,7 @@ export { samara_restore, samara_restored, samara_save, samara_save_size } from "
 const MAX_BLOCKS = 262_144;
 
 class Medium extends BlockMediumServer {
-  private blocks: StaticArray<BlockRequest> = new StaticArray<BlockRequest>(MAX_BLOCKS);
+  private blocks: OwnedArray<BlockRequest> = new OwnedArray<BlockRequest>(MAX_BLOCKS);
   private count: u32 = 0;
 
   /** Takes all blocks that the quota allows. */
@@ -29,21 +30,21 @@ class Medium extends BlockMediumServer {
     while (this.count < <u32>MAX_BLOCKS) {
       const block = BlockRequest.tryCreate();
       if (block.isNull) return;
-      this.blocks[this.count++] = block;
+      this.blocks.put(block, this.count++);
     }
   }
 
   /** For the version that replaces this one: its blocks, which stay where they are. */
   save(out: StateWriter): void {
     out.u32(this.count);
-    for (let i: u32 = 0; i < this.count; i++) out.object(this.blocks[i]);
+    for (let i: u32 = 0; i < this.count; i++) out.object(this.blocks.at(i));
   }
 
   /** The former version's blocks used the quota up, so `allocate` found room for none. */
   restore(input: StateReader): void {
-    while (this.count > 0) this.blocks[--this.count].free();
+    while (this.count > 0) this.blocks.take(--this.count).free();
     const count = input.u32();
-    while (this.count < count) this.blocks[this.count++] = input.object<BlockRequest>();
+    while (this.count < count) this.blocks.put(input.object<BlockRequest>(), this.count++);
   }
 
   private holds(block: u64, at: u32, length: u32): bool {
@@ -55,13 +56,13 @@ class Medium extends BlockMediumServer {
       request.free();
       return BlockMediumReadResult.err(MediumError.OutOfRange);
     }
-    request.copyFrom(this.blocks[<i32>block], BlockRequest.dataAt + at, length, BlockRequest.dataAt + at);
+    request.copyFrom(this.blocks.at(<i32>block), BlockRequest.dataAt + at, length, BlockRequest.dataAt + at);
     return BlockMediumReadResult.ok(request);
   }
 
   write(block: u64, at: u32, length: u32, request: BlockRequest): BlockMediumWriteResult {
     if (!this.holds(block, at, length)) return BlockMediumWriteResult.err(MediumError.OutOfRange);
-    this.blocks[<i32>block].copyFrom(request, BlockRequest.dataAt + at, length, BlockRequest.dataAt + at);
+    this.blocks.at(<i32>block).copyFrom(request, BlockRequest.dataAt + at, length, BlockRequest.dataAt + at);
     return BlockMediumWriteResult.ok();
   }
 

@@ -5,6 +5,7 @@
  * keeps no contents, so a crash loses the requests that it holds and nothing else; what was submitted and not polled
  * is in `queue`, in order, also across a replacement.
  */
+import { OwnedArray } from "heap/owned";
 import {
   BlockDeviceCapacityResult,
   BlockDeviceFlushResult,
@@ -42,7 +43,7 @@ class RamDisk extends BlockDeviceServer {
   private reads: u64 = 0;
   private writes: u64 = 0;
   private errors: u64 = 0;
-  private queue: StaticArray<BlockRequest> = new StaticArray<BlockRequest>(DEPTH);
+  private queue: OwnedArray<BlockRequest> = new OwnedArray<BlockRequest>(DEPTH);
   /** Both count on for ever; their difference is the number of requests in flight. */
   private submitted: u32 = 0;
   private polled: u32 = 0;
@@ -87,7 +88,7 @@ class RamDisk extends BlockDeviceServer {
   submit(requests: BlockRequestDeque32): BlockDeviceSubmitResult {
     while (requests.length > 0 && this.submitted - this.polled < DEPTH) {
       faults.pass();
-      this.queue[this.submitted++ & (DEPTH - 1)] = requests.pop();
+      this.queue.put(requests.pop(), this.submitted++ & (DEPTH - 1));
     }
     faults.pass();
     return BlockDeviceSubmitResult.ok(requests);
@@ -97,7 +98,7 @@ class RamDisk extends BlockDeviceServer {
     let room = BlockRequestDeque32.capacity - done.length;
     while (room > 0 && this.polled != this.submitted) {
       faults.pass();
-      done.push(this.execute(this.queue[this.polled++ & (DEPTH - 1)]));
+      done.append(this.execute(this.queue.take(this.polled++ & (DEPTH - 1))));
       room--;
     }
     faults.pass();
@@ -126,7 +127,7 @@ class RamDisk extends BlockDeviceServer {
     out.u64(this.writes);
     out.u64(this.errors);
     out.u32(this.submitted - this.polled);
-    for (let i = this.polled; i != this.submitted; i++) out.object(this.queue[i & (DEPTH - 1)]);
+    for (let i = this.polled; i != this.submitted; i++) out.object(this.queue.at(i & (DEPTH - 1)));
   }
 
   restore(input: StateReader): void {
@@ -134,7 +135,7 @@ class RamDisk extends BlockDeviceServer {
     this.writes = input.u64();
     this.errors = input.u64();
     this.submitted = input.u32();
-    for (let i: u32 = 0; i < this.submitted; i++) this.queue[i & (DEPTH - 1)] = input.object<BlockRequest>();
+    for (let i: u32 = 0; i < this.submitted; i++) this.queue.put(input.object<BlockRequest>(), i & (DEPTH - 1));
   }
 
   /** Does what a submitted request says. */
@@ -160,9 +161,12 @@ class RamDisk extends BlockDeviceServer {
     this.reads++;
     const half = faults.armed ? BYTES / 2 : BYTES;
     const answer = this.medium.read(block, 0, half, request);
+    if (answer.refused) request.free();
     if (!answer.ok || half == BYTES) return answer;
     faults.pass();
-    return this.medium.read(block, half, BYTES - half, answer.value);
+    const rest = this.medium.read(block, half, BYTES - half, answer.value);
+    if (rest.refused) answer.value.free();
+    return rest;
   }
 
   /** Stores a request's contents. */

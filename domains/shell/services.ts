@@ -94,21 +94,17 @@ export function diskCommand(line: Line): string {
   request.block = <u64>block;
   if (verb == "read") {
     const answer = disk.read(request);
-    if (!answer.ok) return answer.isError ? diskError(answer.error) : diskFault(answer.fault, request);
+    if (answer.refused) request.free();
+    if (!answer.ok) return answer.isError ? diskError(answer.error) : faultLine("disk", answer.fault);
     return readBlock(answer.value);
   }
   value.setText(line.rest());
   request.dataCopyIn(value.ptr, value.length);
   const answer = disk.write(request);
-  if (!answer.ok) return answer.isError ? diskError(answer.error) : diskFault(answer.fault, request);
+  if (answer.refused) request.free();
+  if (!answer.ok) return answer.isError ? diskError(answer.error) : faultLine("disk", answer.fault);
   answer.value.free();
   return "ok\n";
-}
-
-/** A dead disk has not taken the request: it is still ours. */
-function diskFault(fault: Fault, request: BlockRequest): string {
-  if (fault == Fault.Dead) request.free();
-  return faultLine("disk", fault);
 }
 
 function readBlock(request: BlockRequest): string {

@@ -82,8 +82,8 @@ describe("hand-over", () => {
   test("a version that reads more than was written dies, and the old one runs again from its first state", async () => {
     say("one");
     const greedy = replace(version(2), [
-      "input.object<BlockRequest>();",
-      "input.object<BlockRequest>();\n    input.u32();",
+      "this.request.put(input.object<BlockRequest>());",
+      "this.request.put(input.object<BlockRequest>());\n    input.u32();",
     ]);
     await expect(greedy).rejects.toThrow(
       /keeper died in samara_restored: the state of the former version ends here .*; the former version runs again/,
@@ -98,7 +98,7 @@ describe("hand-over", () => {
     const less = replace(
       version(2),
       ["this.calls = input.u32();", "this.calls = input.u32() + 10;"],
-      ["this.request = input.object<BlockRequest>();", "this.request = BlockRequest.create();"],
+      ["this.request.put(input.object<BlockRequest>());", "this.request.put(BlockRequest.create());"],
     );
     expect(await less).toBe(true);
     expect(say("two")).toContain("version 2: calls 12, sum 8589934592, ratio 1.0, tag 0,");

@@ -5,6 +5,7 @@
  */
 import { clangMissing, cSources } from "./clang.ts";
 import { buildDomain, findDomains } from "./domain.ts";
+import type { OnOwnership } from "./assemblyscript.ts";
 import { buildInterfaces, buildSystem, listSystems, loadSystem } from "./index.ts";
 
 /** Also what only tests and benchmarks use. */
@@ -12,10 +13,11 @@ export const ALL_ROOTS = ["domains", "drivers", "test/domains", "bench/domains"]
 
 /**
  * @param onCompile called before each compilation.
+ * @param onOwnership makes mistakes that the ownership check finds warnings.
  * @returns the message of everything that does not build. C domains are left out where clang is missing: the tests
  *   that need them say so.
  */
-export async function buildAll(onCompile?: (dir: string) => void): Promise<string[]> {
+export async function buildAll(onCompile?: (dir: string) => void, onOwnership?: OnOwnership): Promise<string[]> {
   const problems: string[] = [];
   const attempt = async (build: () => Promise<unknown>): Promise<void> => {
     try {
@@ -27,10 +29,11 @@ export async function buildAll(onCompile?: (dir: string) => void): Promise<strin
   const model = await buildInterfaces();
   for (const dir of findDomains(ALL_ROOTS).values()) {
     if (cSources(dir).length > 0 && clangMissing() !== null) continue;
-    await attempt(() => buildDomain(dir, model, onCompile));
+    await attempt(() => buildDomain(dir, model, onCompile, "full", onOwnership));
   }
   // A domain that does not build is named above; a manifest is checked only when its domains are there.
   if (problems.length > 0) return problems;
-  for (const name of listSystems()) await attempt(async () => buildSystem(await loadSystem(name)));
+  const options = onOwnership === undefined ? {} : { onOwnership: () => undefined };
+  for (const name of listSystems()) await attempt(async () => buildSystem(await loadSystem(name), options));
   return problems;
 }

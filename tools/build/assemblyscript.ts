@@ -13,24 +13,29 @@ import { BuildError, frame } from "./errors.ts";
 /** Folders whose `heap/`, `os/` and `idl/` a domain imports. */
 export const LIBRARIES = ["shared-heap/guest", "runtime/guest", "build/gen/guest"];
 /** Changes when this file makes something else of the same sources. */
-const FORMAT = 2;
+const FORMAT = 3;
 /** `full` for what runs; `quick` takes half the time, for who waits: the same program, less optimised. */
 export type Effort = "full" | "quick";
 const OPTIMIZE: Readonly<Record<Effort, string>> = { full: "-O3", quick: "-O1" };
 const OPTIONS = ["--noUnsafe", "--exportStart", "_init", "--debug", "--sourceMap", "--lib", LIBRARIES.join(",")];
+
+/** Gets what the ownership check found as one text; with it, mistakes are warnings. Without, they stop the build. */
+export type OnOwnership = (warnings: string) => void;
 
 export interface Compiled {
   readonly bytes: Uint8Array;
   readonly sourceMap: string;
   /** Path relative to the root → text, or null for a file that was looked for and not found. */
   readonly inputs: ReadonlyMap<string, string | null>;
+  /** False: the ownership check found mistakes, and they were only told. */
+  readonly isSound: boolean;
 }
 
 /** What the compiler tells about one diagnostic (fields of its `DiagnosticMessage` that we use). */
 interface Diagnostic {
   readonly code: number;
   readonly message: string;
-  readonly range: { start: number; end: number; source: { normalizedPath: string; text?: string } | null } | null;
+  readonly range: { start: number; end: number; source: { normalizedPath: string } | null } | null;
 }
 
 /** Interfaces that the domain serves: each needs its generated server module. */
@@ -85,25 +90,35 @@ function withRealPaths(sourceMap: string): string {
   return JSON.stringify(map);
 }
 
-function describe(d: Diagnostic): string {
-  const source = d.range?.source;
-  if (d.range === null || source == null) return `error: ${d.message}`;
-  const path = realPath(source.normalizedPath);
-  const text = source.text ?? readText(join(ROOT, path)) ?? "";
-  return frame(path, text, d.range.start, d.range.end, d.message);
+function describe(
+  { start, end, message }: { start: number; end: number; message: string },
+  normalizedPath: string,
+  severity: "error" | "warning" = "error",
+): string {
+  const path = realPath(normalizedPath);
+  return frame(path, readText(join(ROOT, path)) ?? "", start, end, message, severity);
+}
+
+function describeDiagnostic({ message, range }: Diagnostic): string {
+  if (range === null || range.source == null) return `error: ${message}`;
+  return describe({ ...range, message }, range.source.normalizedPath);
 }
 
 /**
  * Compiles `dir/index.ts` with the servers of all that the descriptor provides.
  * @param dir relative to the root.
+ * @param onOwnership what happens to mistakes that the ownership check finds
  * @throws BuildError with every error and warning, each as file:line:column with its source line.
  */
 export async function compileAssemblyScript(
   dir: string,
   descriptor: DomainDescriptor,
   effort: Effort = "full",
+  onOwnership?: OnOwnership,
 ): Promise<Compiled> {
   const { default: asc } = await import("assemblyscript/asc");
+  const { appendSection, ownershipCheck } = await import("../ownership/index.ts");
+  const check = ownershipCheck();
   const inputs = new Map<string, string | null>();
   const outputs = new Map<string, string | Uint8Array>();
   const diagnostics: Diagnostic[] = [];
@@ -129,15 +144,24 @@ export async function compileAssemblyScript(
     },
     writeFile: (name, content) => void outputs.set(name, content),
     listFiles: () => [],
+    transforms: [check.transform as never],
     // The compiler's own declaration of this type is narrower than what it passes.
     reportDiagnostic: (d) => void diagnostics.push(d as unknown as Diagnostic),
   });
-  if (diagnostics.length > 0) throw new BuildError(diagnostics.map(describe).join("\n"));
+  if (diagnostics.length > 0) throw new BuildError(diagnostics.map(describeDiagnostic).join("\n"));
   if (error !== null) throw new BuildError(`${dir}: error: ${stderr.toString().trim() || error.message}`);
   const bytes = outputs.get("domain.wasm");
   const sourceMap = outputs.get("domain.wasm.map");
   if (!(bytes instanceof Uint8Array) || typeof sourceMap !== "string") {
     throw new BuildError(`${dir}: error: the AssemblyScript compiler wrote no module`);
   }
-  return { bytes, sourceMap: withRealPaths(sourceMap), inputs };
+  const report = check.report()!;
+  const map = withRealPaths(sourceMap);
+  if (report.problems.length === 0)
+    return { bytes: appendSection(bytes, report.proofs, realPath), sourceMap: map, inputs, isSound: true };
+  const severity = onOwnership === undefined ? "error" : "warning";
+  const text = report.problems.map((p) => describe(p, p.path, severity)).join("\n");
+  if (onOwnership === undefined) throw new BuildError(text);
+  onOwnership(text);
+  return { bytes, sourceMap: map, inputs, isSound: false };
 }

@@ -12,10 +12,10 @@ import type { DomainDescriptor } from "#kernel/manifest/manifest.ts";
 import { validateDescriptor } from "#kernel/manifest/validate.ts";
 import { BUILD, DOMAIN_ROOTS, ROOT } from "../lib/paths.ts";
 import { hash, readText, writeWhole } from "../lib/files.ts";
-import { compileAssemblyScript, compileOptions, type Effort } from "./assemblyscript.ts";
+import { compileAssemblyScript, compileOptions, type Effort, type OnOwnership } from "./assemblyscript.ts";
 import { cSources, clangOptions, compileC } from "./clang.ts";
 import { BuildError } from "./errors.ts";
-import { isFresh, writeStamp } from "./stamp.ts";
+import { dropStamp, isFresh, writeStamp } from "./stamp.ts";
 
 export interface DomainBuild {
   /** Folder name, which is the domain's. */
@@ -90,15 +90,25 @@ function productOf(dir: string, descriptor: DomainDescriptor, effort: Effort): P
 
 const isCurrent = ({ stamp, options, file }: Product): boolean => isFresh(stamp, options, file);
 
-async function compile(dir: string, descriptor: DomainDescriptor, product: Product, effort: Effort): Promise<void> {
+async function compile(
+  dir: string,
+  descriptor: DomainDescriptor,
+  product: Product,
+  effort: Effort,
+  onOwnership?: OnOwnership,
+): Promise<void> {
   const inC = cSources(dir).length > 0;
   if (!inC && !existsSync(join(ROOT, dir, "index.ts"))) {
     throw new BuildError(`${dir}: error: there is neither an index.ts nor a C file`);
   }
-  const result = inC ? { ...compileC(dir), sourceMap: null } : await compileAssemblyScript(dir, descriptor, effort);
+  const result = inC
+    ? { ...compileC(dir), sourceMap: null, isSound: true }
+    : await compileAssemblyScript(dir, descriptor, effort, onOwnership);
   if (result.sourceMap !== null) writeWhole(`${product.file}.map`, result.sourceMap);
   writeWhole(product.file, result.bytes);
-  writeStamp(product.stamp, product.options, result.inputs);
+  // Without a stamp it is stale: the next build tells the mistakes again, or stops at them.
+  if (result.isSound) writeStamp(product.stamp, product.options, result.inputs);
+  else dropStamp(product.stamp);
 }
 
 /**
@@ -106,6 +116,7 @@ async function compile(dir: string, descriptor: DomainDescriptor, product: Produ
  * @param dir relative to the root, such as `domains/kv`.
  * @param onCompile called before a compilation.
  * @param effort `quick` compiles in half the time, and only what no full build has made already.
+ * @param onOwnership makes mistakes that the ownership check finds warnings, which it is told.
  * @throws BuildError, ManifestError: what is wrong with its sources or its descriptor.
  */
 export async function buildDomain(
@@ -113,6 +124,7 @@ export async function buildDomain(
   model: Model,
   onCompile?: (dir: string) => void,
   effort: Effort = "full",
+  onOwnership?: OnOwnership,
 ): Promise<DomainBuild> {
   const descriptor = await loadDescriptor(dir, model);
   const full = productOf(dir, descriptor, "full");
@@ -120,7 +132,7 @@ export async function buildDomain(
   const compiled = !isCurrent(product);
   if (compiled) {
     onCompile?.(dir);
-    await compile(dir, descriptor, product, effort);
+    await compile(dir, descriptor, product, effort, onOwnership);
   }
   const bytes = new Uint8Array(readFileSync(product.file));
   const sourceMap = cSources(dir).length > 0 ? null : readText(`${product.file}.map`);

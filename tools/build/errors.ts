@@ -12,7 +12,14 @@ export class BuildError extends Error {
 }
 
 /** `file:line:column: error: message`, the source line, and a caret under the place. */
-export function frame(file: string, text: string, start: number, end: number, message: string): string {
+export function frame(
+  file: string,
+  text: string,
+  start: number,
+  end: number,
+  message: string,
+  severity: "error" | "warning" = "error",
+): string {
   const lineStart = text.lastIndexOf("\n", start - 1) + 1;
   const lineEnd = text.indexOf("\n", start) < 0 ? text.length : text.indexOf("\n", start);
   const line = text.slice(0, lineStart).split("\n").length;
@@ -21,5 +28,5 @@ export function frame(file: string, text: string, start: number, end: number, me
   const carets = "^".repeat(Math.max(1, Math.min(end, lineEnd) - start));
   // Tabs stay tabs in the second line, so that the caret stands under its character.
   const indent = source.slice(0, column).replace(/[^\t]/g, " ");
-  return `${file}:${line}:${column + 1}: error: ${message}\n    ${source}\n    ${indent}${carets}`;
+  return `${file}:${line}:${column + 1}: ${severity}: ${message}\n    ${source}\n    ${indent}${carets}`;
 }

@@ -12,6 +12,7 @@ import { suggestion } from "#kernel/manifest/nearest.ts";
 import { DOMAIN_ROOTS, ROOT } from "../lib/paths.ts";
 import { buildDomain, findDomains, loadDescriptor, loadFresh } from "./domain.ts";
 import type { DomainBuild } from "./domain.ts";
+import type { OnOwnership } from "./assemblyscript.ts";
 import { BuildError } from "./errors.ts";
 import { buildInterfaces } from "./interfaces.ts";
 
@@ -34,6 +35,8 @@ export interface BuildOptions {
   readonly builtins?: Builtins;
   /** Called before each compilation, which takes about a second. */
   readonly onCompile?: (dir: string) => void;
+  /** Makes mistakes that the ownership check finds warnings, which it is told. */
+  readonly onOwnership?: OnOwnership;
 }
 
 /** Names of the systems that exist. */
@@ -78,7 +81,7 @@ export async function buildSystem(manifest: SystemManifest, options: BuildOption
   const domains = new Map<string, DomainBuild>();
   for (const { domain } of system.domains) {
     if (domains.has(domain)) continue;
-    domains.set(domain, await buildDomain(dirs.get(domain)!, model, options.onCompile));
+    domains.set(domain, await buildDomain(dirs.get(domain)!, model, options.onCompile, "full", options.onOwnership));
   }
   const images = new Map(
     [...domains].map(([name, { bytes, sourceMap }]) => [name, sourceMap === null ? { bytes } : { bytes, sourceMap }]),

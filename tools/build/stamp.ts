@@ -4,7 +4,7 @@
  * A stamp lists every file that was looked at with its hash (or that it was absent), as the compiler reported them.
  * Invariant: a product is fresh only when its options and all those files are the same.
  */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD, ROOT } from "../lib/paths.ts";
 import { hash, readText, writeWhole } from "../lib/files.ts";
@@ -25,6 +25,11 @@ export function isFresh(name: string, options: string, product: string): boolean
   const stamp = JSON.parse(text) as Stamp;
   if (stamp.options !== options) return false;
   return Object.entries(stamp.inputs).every(([path, then]) => contentHash(readText(join(ROOT, path))) === then);
+}
+
+/** Makes a product stale. */
+export function dropStamp(name: string): void {
+  rmSync(stampFile(name), { force: true });
 }
 
 /** Records a product, after it has been written. `inputs`: path relative to the root → text that was read, or null. */

@@ -1,7 +1,7 @@
 /**
  * dev [SYSTEM]: `run`, and what is saved is built and swapped in.
  *
- *   --name NAME, --debug, --port N   as for `run`
+ *   --name NAME, --debug, --port N, --no-ownership-check   as for `run`
  *
  * Builds are optimised less than those of `run`, so that one takes less than a second. A mistake is shown with its
  * place, and the running version stays; so it does when an interface, a system or a limit has changed: that takes
@@ -19,6 +19,6 @@ export const command: Command = {
   run: (args) =>
     runSystem(args, (system, build, print) => {
       print("edit a domain and save: it is built and replaced");
-      return new DevSession(system, build, print);
+      return new DevSession(system, build, print, args.options["no-ownership-check"] === true);
     }),
 };

@@ -3,6 +3,8 @@
  *
  * It is a copy of domains/_template.
  *
+ *   --no-ownership-check   what the ownership check finds is shown, and does not stop the build
+ *
  *   npm run samara -- new domain greeter
  *
  * Afterwards name it in a system's manifest; the command prints the line.
@@ -14,6 +16,7 @@ import { buildInterfaces } from "../build/interfaces.ts";
 import { buildDomain, findDomains } from "../build/domain.ts";
 import { UsageError } from "../lib/command.ts";
 import type { Command } from "../lib/command.ts";
+import { OWNERSHIP_OPTION, ownershipOf } from "../lib/ownership.ts";
 import { listFiles } from "../lib/files.ts";
 import { ROOT, shown } from "../lib/paths.ts";
 
@@ -25,7 +28,11 @@ const NAME = /^[a-z][a-z0-9-]{0,62}$/;
  * @param root folder that the domain's folder is made in.
  * @throws UsageError when the name cannot be one or is taken.
  */
-export async function newDomain(name: string, root = "domains"): Promise<string> {
+export async function newDomain(
+  name: string,
+  root = "domains",
+  onOwnership?: (warnings: string) => void,
+): Promise<string> {
   if (!NAME.test(name)) throw new UsageError(`new: "${name}" is no name: write lower-case letters, digits and "-"`);
   if (["host", "kernel"].includes(name)) throw new UsageError(`new: the name "${name}" is reserved`);
   const dir = `${root}/${name}`;
@@ -37,15 +44,17 @@ export async function newDomain(name: string, root = "domains"): Promise<string>
     const renamed = text.replaceAll("domains/_template", dir).replaceAll("template", name);
     if (renamed !== text) writeFileSync(file, renamed);
   }
-  await buildDomain(dir, await buildInterfaces());
+  await buildDomain(dir, await buildInterfaces(), undefined, "full", onOwnership);
   return dir;
 }
 
 export const command: Command = {
+  options: OWNERSHIP_OPTION,
   positionals: [2, 2],
-  async run({ positionals: [kind, name] }) {
+  async run(args) {
+    const [kind, name] = args.positionals;
     if (kind !== "domain") throw new UsageError(`new: "${kind}" cannot be made; write: new domain NAME`);
-    const dir = await newDomain(name!);
+    const dir = await newDomain(name!, "domains", ownershipOf(args).onOwnership);
     const files = listFiles(join(ROOT, dir), () => true).map(shown);
     process.stdout.write(`made and built ${dir}:\n${files.map((file) => `  ${file}\n`).join("")}`);
     const key = /-/.test(name!) ? `"${name}"` : name;

@@ -17,6 +17,7 @@ import type { DescribeAnswer, ReplaceAnswer } from "#runtime/control/handlers.ts
 import { buildDomain, buildInterfaces, findDomains } from "../build/index.ts";
 import { ALL_ROOTS } from "../build/all.ts";
 import { UsageError, type Command } from "../lib/command.ts";
+import { OWNERSHIP_OPTION, ownershipOf } from "../lib/ownership.ts";
 import { REMOTE_OPTIONS, show, withSystem } from "../lib/remote.ts";
 import { describeReload, instancesOf, reload, type ReloadTarget, type Running } from "../reload/reload.ts";
 
@@ -40,7 +41,7 @@ function remote(client: ControlClient, running: Running): ReloadTarget {
 }
 
 export const command: Command = {
-  options: { ...REMOTE_OPTIONS, only: { type: "boolean" } },
+  options: { ...REMOTE_OPTIONS, only: { type: "boolean" }, ...OWNERSHIP_OPTION },
   positionals: [1, 1],
   run: (args) =>
     withSystem(args, async (client) => {
@@ -50,7 +51,7 @@ export const command: Command = {
       if (dir === undefined) throw new UsageError(`reload: this tree has no folder of a domain ${domain}`);
       const model = await buildInterfaces();
       const onCompile = (): void => void process.stderr.write(`building ${dir}\n`);
-      const build = await buildDomain(dir, model, onCompile);
+      const build = await buildDomain(dir, model, onCompile, "full", ownershipOf(args).onOwnership);
       const results = await reload(remote(client, running), instances, build, model);
       show({ domain, results }, args, () => results.map(describeReload).join("\n"));
       return results.every((result) => result.ok) ? 0 : 1;

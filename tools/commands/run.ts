@@ -7,9 +7,10 @@
  *
  *   --debug       opens Node's inspector, with the domains' sources (docs/howto/debug.md)
  *   --port N      where it listens (default 9229; 0: any)
+ *   --no-ownership-check   what the ownership check finds in what is built is shown, and does not stop it
  *   --name NAME   what it is called then (default: the system's name, with a number when that is taken)
-    if (options.hugepages === true) for (const line of backHeap(system, print)) print(line);
-    control = await listen(system, devices.set, name, options.name as string | undefined);
+ *   --record DEVICE=FILE   writes down all that passes between a device and its driver
+ *   --replay DEVICE=FILE   lets a record answer in the device's place; says what the driver did otherwise
  *
  *   npm start
  *   npm run samara -- run default
@@ -28,6 +29,7 @@ import { attach, DEVICE_OPTIONS } from "../device/attach.ts";
 import { deviceHandlers } from "../device/handlers.ts";
 import { sourceMapUrl } from "../debug/source-map.ts";
 import { UsageError, type Arguments, type Command } from "../lib/command.ts";
+import { OWNERSHIP_OPTION, ownershipOf } from "../lib/ownership.ts";
 import { BUILD, ROOT } from "../lib/paths.ts";
 import { RUN } from "../lib/remote.ts";
 import { backHeap } from "../native/hugepages.ts";
@@ -75,6 +77,7 @@ export const RUN_OPTIONS = {
   debug: { type: "boolean" },
   port: { type: "string" },
   hugepages: { type: "boolean" },
+  ...OWNERSHIP_OPTION,
 } as const;
 
 /**
@@ -82,14 +85,15 @@ export const RUN_OPTIONS = {
  * @param accompany called when the system has booted
  * @returns the exit code
  */
-export async function runSystem(
-  { positionals: [name = "default"], options }: Arguments,
-  accompany?: Accompany,
-): Promise<number> {
+export async function runSystem(args: Arguments, accompany?: Accompany): Promise<number> {
+  const {
+    positionals: [name = "default"],
+    options,
+  } = args;
   if (options.debug === true) openInspector(options.port as string | undefined);
   else if (options.port !== undefined) throw new UsageError("run: --port goes with --debug");
   const onCompile = (dir: string): void => void process.stdout.write(`building ${dir}\n`);
-  const build = await buildSystem(await loadSystem(name), { onCompile });
+  const build = await buildSystem(await loadSystem(name), { onCompile, ...ownershipOf(args) });
   const started = performance.now();
   let program: (domain: string) => ShellClient | null = () => null;
   const console_ = new Console({

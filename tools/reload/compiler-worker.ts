@@ -6,14 +6,15 @@ import { compileAssemblyScript } from "../build/assemblyscript.ts";
 import { buildDomain, buildInterfaces, findDomains } from "../build/index.ts";
 import type { Answer, Job } from "./compiler.ts";
 
-async function build(domain: string): Promise<Answer> {
+async function build({ domain, warns }: Job): Promise<Answer> {
   const started = performance.now();
+  let warnings = "";
   try {
     const model = await buildInterfaces();
     const dir = findDomains().get(domain);
     if (dir === undefined) return { ok: false, name: "BuildError", message: `domains/${domain} is gone` };
-    const result = await buildDomain(dir, model, undefined, "quick");
-    return { ok: true, build: result, model, ms: performance.now() - started };
+    const result = await buildDomain(dir, model, undefined, "quick", warns ? (text) => (warnings = text) : undefined);
+    return { ok: true, build: result, model, ms: performance.now() - started, warnings };
   } catch (error) {
     const { name, message, stack } = error as Error;
     return { ok: false, name, message: name === "Error" ? (stack ?? message) : message };
@@ -26,6 +27,6 @@ async function warmUp(): Promise<void> {
 }
 
 let last: Promise<unknown> = warmUp().catch(() => undefined);
-parentPort!.on("message", ({ id, domain }: Job) => {
-  last = last.then(async () => parentPort!.postMessage({ id, answer: await build(domain) }, []));
+parentPort!.on("message", (job: Job) => {
+  last = last.then(async () => parentPort!.postMessage({ id: job.id, answer: await build(job) }, []));
 });

@@ -13,6 +13,8 @@ export interface Job {
   readonly id: number;
   /** Folder name of the domain. */
   readonly domain: string;
+  /** What the ownership check finds are warnings. */
+  readonly warns: boolean;
 }
 
 export interface WarmBuild {
@@ -20,6 +22,8 @@ export interface WarmBuild {
   /** The interfaces that it was built with. */
   readonly model: Model;
   readonly ms: number;
+  /** What the ownership check found; empty when it found nothing. */
+  readonly warnings: string;
 }
 
 export type Answer =
@@ -44,11 +48,12 @@ export class WarmCompiler {
   /**
    * Builds one domain, quickly, when it is stale.
    * @param domain its folder's name
+   * @param warns whether what the ownership check finds are warnings
    * @throws BuildError with what is wrong in the sources
    */
-  async build(domain: string): Promise<WarmBuild> {
+  async build(domain: string, warns: boolean): Promise<WarmBuild> {
     if (this.#ended !== null) throw this.#ended;
-    const job: Job = { id: ++this.#jobs, domain };
+    const job: Job = { id: ++this.#jobs, domain, warns };
     const waiting = Promise.withResolvers<Answer>();
     this.#waiting.set(job.id, waiting);
     this.#worker.postMessage(job, []);

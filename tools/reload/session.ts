@@ -32,11 +32,18 @@ export class DevSession {
   readonly #broken = new Set<string>();
   /** What another boot is needed for, as it was said last. */
   readonly #forBoot = new Map<string, string>();
+  /** Whether what the ownership check finds are warnings, and those that were shown last. */
+  readonly #warns: boolean;
+  readonly #warnings = new Map<string, string>();
   readonly #manifestFile: string;
   readonly #manifest: string;
 
-  /** @param print gets one or more whole lines, without the last one's end */
-  constructor(system: System, build: SystemBuild, print: (text: string) => void) {
+  /**
+   * @param print gets one or more whole lines, without the last one's end
+   * @param warns whether what the ownership check finds are warnings
+   */
+  constructor(system: System, build: SystemBuild, print: (text: string) => void, warns = false) {
+    this.#warns = warns;
     this.#build = build;
     this.#print = print;
     this.#running = { model: build.model, domains: build.system.domains };
@@ -61,7 +68,7 @@ export class DevSession {
     for (const name of this.#build.domains.keys()) {
       let warm: WarmBuild;
       try {
-        warm = await this.#compiler.build(name);
+        warm = await this.#compiler.build(name, this.#warns);
       } catch (error) {
         const { message } = error as Error;
         // A mistake in an interface is the same one for every domain, and in every round until it is repaired.
@@ -71,6 +78,10 @@ export class DevSession {
         }
         wrong.add(message);
         continue;
+      }
+      if (warm.warnings !== (this.#warnings.get(name) ?? "")) {
+        this.#warnings.set(name, warm.warnings);
+        if (warm.warnings !== "") this.#print(warm.warnings);
       }
       this.#checkDescriptor(name, warm.build);
       await this.#swap(name, warm);

@@ -45,6 +45,7 @@ class CrossingService extends CrossingServer {
     let packet = Packet.create();
     for (let i: u32 = 0; i < rounds; i++) {
       const result = echo.move(packet);
+      if (result.refused) packet.free();
       if (!result.ok) return i;
       packet = result.value;
     }
@@ -55,17 +56,19 @@ class CrossingService extends CrossingServer {
   private lend(rounds: u32): u32 {
     const echo = this.echo;
     const packet = Packet.create();
-    for (let i: u32 = 0; i < rounds; i++) if (!echo.lend(packet).ok) return i;
+    let i: u32 = 0;
+    while (i < rounds && echo.lend(packet).ok) i++;
     packet.free();
-    return rounds;
+    return i;
   }
 
   private deque(rounds: u32): u32 {
     const echo = this.echo;
     let packets = PacketDeque32.create();
-    for (let i = 0; i < PacketDeque32.capacity; i++) packets.push(Packet.create());
+    for (let i = 0; i < PacketDeque32.capacity; i++) packets.append(Packet.create());
     for (let i: u32 = 0; i < rounds; i++) {
       const result = echo.deque(packets);
+      if (result.refused) packets.free();
       if (!result.ok) return i;
       packets = result.value;
     }

@@ -74,6 +74,7 @@ class EchoShadow extends EchoServer {
       if (answer.fault == Fault.Crashed) packets = PacketDeque32.create();
       answer = this.echo.deque(packets);
     }
+    if (answer.refused) packets.free();
     return answer;
   }
 

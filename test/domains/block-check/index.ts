@@ -57,7 +57,7 @@ class Check extends BlockCheckServer {
     const deque = BlockRequestDeque32.create();
     for (let i: u32 = 0; i < count && i < <u32>BlockRequestDeque32.capacity; i++) {
       const block = this.next() % BLOCKS;
-      if (this.flights[block] == NOTHING) deque.push(this.request(block));
+      if (this.flights[block] == NOTHING) deque.append(this.request(block));
     }
     const answer = this.disk.submit(deque);
     if (answer.fault != Fault.None) {

@@ -3,6 +3,7 @@
  *
  * Invariant: a version that took over makes nothing that the former one had made.
  */
+import { Owned } from "heap/owned";
 import { BlockDevice, BlockRequest } from "idl/block-device";
 import { ShellExecuteResult, ShellServer } from "idl/shell";
 import { Handover, StateReader, StateWriter, handOver, tookOver } from "os/state";
@@ -17,7 +18,7 @@ class Keeper extends Handover {
   sum: u64 = 0;
   ratio: f64 = 0;
   disk: BlockDevice | null = null;
-  request: BlockRequest | null = null;
+  request: Owned<BlockRequest> = new Owned<BlockRequest>();
 
   save(out: StateWriter): void {
     out.u32(this.calls);
@@ -25,7 +26,7 @@ class Keeper extends Handover {
     out.u64(this.sum);
     out.f64(this.ratio);
     out.capability(this.disk!);
-    out.object(this.request!);
+    out.object(this.request.borrowed);
   }
 
   restore(input: StateReader): void {
@@ -34,7 +35,7 @@ class Keeper extends Handover {
     this.sum = input.u64();
     this.ratio = input.f64();
     this.disk = input.capability<BlockDevice>();
-    this.request = input.object<BlockRequest>();
+    this.request.put(input.object<BlockRequest>());
   }
 
   answer(line: string): string {
@@ -44,10 +45,12 @@ class Keeper extends Handover {
     const before = this.last;
     this.last = line;
     // The object goes to the disk and comes back, through the capability that was kept.
-    const written = this.disk!.write(this.request!);
+    const request = this.request.take();
+    const written = this.disk!.write(request);
+    if (written.refused) this.request.put(request);
     if (!written.ok) return "the disk failed";
-    this.request = written.value;
-    const numbers = `calls ${this.calls}, sum ${this.sum}, ratio ${this.ratio}, tag ${this.request!.tag}`;
+    this.request.put(written.value);
+    const numbers = `calls ${this.calls}, sum ${this.sum}, ratio ${this.ratio}, tag ${this.request.borrowed.tag}`;
     return `version ${VERSION}: ${numbers}, before: ${before}`;
   }
 }
@@ -68,5 +71,5 @@ export function main(): void {
   keeper.disk = BlockDevice.use("disk");
   const request = BlockRequest.create();
   request.tag = 40 + VERSION;
-  keeper.request = request;
+  keeper.request.put(request);
 }

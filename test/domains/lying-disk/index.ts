@@ -3,6 +3,7 @@
  *
  * Invariant: it tells one lie for each that it was told to tell, and is otherwise an honest driver.
  */
+import { OwnedArray } from "heap/owned";
 import {
   BlockDeviceCapacityResult,
   BlockDeviceFlushResult,
@@ -55,7 +56,10 @@ let orders: u32 = NOTHING;
 class LyingDisk extends BlockDeviceServer {
   private medium: BlockMedium = BlockMedium.use("medium");
   private count: u64 = 0;
-  private queue: StaticArray<BlockRequest> = new StaticArray<BlockRequest>(DEPTH);
+  private queue: OwnedArray<BlockRequest> = new OwnedArray<BlockRequest>(DEPTH);
+  /** What is never done, and stays this domain's until its end. */
+  private hanging: OwnedArray<BlockRequest> = new OwnedArray<BlockRequest>(DEPTH);
+  private hung: i32 = 0;
   private submitted: u32 = 0;
   private polled: u32 = 0;
   private lie: Lie = Lie.None;
@@ -86,19 +90,21 @@ class LyingDisk extends BlockDeviceServer {
 
   submit(requests: BlockRequestDeque32): BlockDeviceSubmitResult {
     while (requests.length > 0 && this.submitted - this.polled < DEPTH)
-      this.queue[this.submitted++ & (DEPTH - 1)] = requests.pop();
+      this.queue.put(requests.pop(), this.submitted++ & (DEPTH - 1));
     return BlockDeviceSubmitResult.ok(requests);
   }
 
   poll(done: BlockRequestDeque32): BlockDevicePollResult {
     for (let room = BlockRequestDeque32.capacity - done.length; room > 0 && this.polled != this.submitted; room--) {
-      let request = this.queue[this.polled++ & (DEPTH - 1)];
-      // It is never done, and stays this domain's until its end.
-      if (this.lies(Lie.Hang)) continue;
+      let request = this.queue.take(this.polled++ & (DEPTH - 1));
+      if (this.lies(Lie.Hang)) {
+        this.hanging.put(request, this.hung++ & (DEPTH - 1));
+        continue;
+      }
       request = this.execute(request, request.operation);
       if (this.lies(Lie.StrangeStatus)) request.status = <BlockStatus>77;
       if (this.lies(Lie.StrangeTag)) request.tag ^= 1;
-      done.push(request);
+      done.append(request);
     }
     return BlockDevicePollResult.ok(done);
   }
