@@ -2,7 +2,7 @@
  * The parts of the AssemblyScript compiler that the check uses.
  *
  * Its enums are `const enum`s in its declarations, which a program of erasable syntax cannot read, so they come from
- * the running compiler. Invariant: this is the module that compiles the domain, so its classes and numbers are the same.
+ * the running compiler. Invariant: this is the module that compiles the domain: classes and numbers are the same.
  */
 import * as compiler from "assemblyscript";
 

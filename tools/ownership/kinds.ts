@@ -1,8 +1,8 @@
 /**
  * What the check tracks, by type: objects of the exchange heap, and results of calls.
  *
- * Invariant: a type is an object's when its class extends `HeapObject` of `heap/object`, a result when it extends one of
- * the three bases of `os/rpc`; names of other classes mean nothing.
+ * Invariant: a type is an object's when its class extends `HeapObject` of `heap/object`, a result when it extends one
+ * of the three bases of `os/rpc`; names of other classes mean nothing.
  */
 import type { Class, ClassPrototype, Element, Function, Program, Source, Type } from "./compiler.ts";
 import { CommonFlags, ElementKind, SWALLOW } from "./compiler.ts";

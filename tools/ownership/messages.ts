@@ -1,7 +1,8 @@
 /**
  * The words of the check: one place for every message.
  *
- * Invariant: each says what is wrong, where what it depends on happened (`line:column` of the same file), and what to do.
+ * Invariant: each says what is wrong, where what it depends on happened (`line:column` of the same file), and what to
+ * do about it.
  */
 import type { Node } from "./compiler.ts";
 import type { How, Place } from "./graph.ts";
@@ -60,9 +61,12 @@ const ADVICE: Readonly<Record<How["kind"], string>> = {
   ended: "use it before, or ask for the loan again",
 };
 
+const called = (how: How): string => (how.kind === "moved" ? how.to : "");
+
 export const usedAfter = (p: Place, { node, how }: Event, at: Node): string =>
   how.kind === "ended"
-    ? `${quoted(p)} is used after the loan has ended: \`${how.by}\` at ${place(node, at)} took the object away; ${ADVICE.ended}`
+    ? `${quoted(p)} is used after the loan has ended: \`${how.by}\` at ${place(node, at)} took the object away; ` +
+      ADVICE.ended
     : `${quoted(p)} is used after it was ${was(how)} at ${place(node, at)}: ${ADVICE[how.kind]}`;
 
 export const usedMaybe = (p: Place, { node, how }: Event, at: Node): string =>
@@ -111,15 +115,15 @@ export const leaksRefused = (p: Place, { node, how }: Event, at: Node): string =
   `still owned; free it where the answer says \`refused\``;
 
 export const offered = (p: Place, { how }: Event): string =>
-  `${quoted(p)} leaks when \`${how.kind === "moved" ? how.to : ""}\` answers false, which is not looked at: ` +
+  `${quoted(p)} leaks when \`${called(how)}\` answers false, which is not looked at: ` +
   "free it then, or use what ends the domain instead (`append`)";
 
 export const refusedUnnamed = (p: Place, { how }: Event): string =>
-  `${p.name} leaks when \`${how.kind === "moved" ? how.to : ""}\` is refused: keep it in a variable, and free it where ` +
+  `${p.name} leaks when \`${called(how)}\` is refused: keep it in a variable, and free it where ` +
   "the answer says `refused`";
 
 export const leaksOffered = (p: Place, { node, how }: Event, at: Node): string =>
-  `${quoted(p)} leaks on this path when \`${how.kind === "moved" ? how.to : ""}\` at ${place(node, at)} answers false: ` +
+  `${quoted(p)} leaks on this path when \`${called(how)}\` at ${place(node, at)} answers false: ` +
   `it is still owned then; free it there, or use what ends the domain instead (\`append\`)`;
 
 export const overwritten = (p: Place, since: Node | null, at: Node): string =>
@@ -135,8 +139,9 @@ export const unexamined = (p: Place, result: Place): string =>
   (result.temporary ? "keep the answer in a variable and look at its `ok`" : `look at \`${result.name}.ok\` first`);
 
 export const mixed = (p: Place, { node, how }: Event, at: Node, name: string): string =>
-  `\`${name}\` keeps ${quoted(p)} on this path, but on another one it was ${was(how)} at ${place(node, at)}: its callers ` +
-  `cannot know whether they own it still; move it on all paths or on none, or answer a bool that says it (\`Offer\`)`;
+  `\`${name}\` keeps ${quoted(p)} on this path, but on another one it was ${was(how)} at ${place(node, at)}: ` +
+  "its callers cannot know whether they own it still; move it on all paths or on none, or answer a bool that says it " +
+  "(`Offer`)";
 
 export const broken = (p: Place, name: string, { node, how }: Event, at: Node): string =>
   `\`${name}\` answers here that it did not take ${quoted(p)}, but it was ${was(how)} at ${place(node, at)}: ` +
@@ -154,13 +159,13 @@ export const field = (name: string, type: string): string =>
   "(`heap/owned`), or `readonly` when it lives as long as what it belongs to";
 
 export const global = (name: string, type: string): string =>
-  `\`${name}\` captures an object in a variable that outlives the call: make it an \`Owned<${type}>\` (\`heap/owned\`), ` +
-  "or `const` when it lives as long as the domain";
+  `\`${name}\` captures an object in a variable that outlives the call: make it an \`Owned<${type}>\` ` +
+  "(`heap/owned`), or `const` when it lives as long as the domain";
 
 export const answerKept = (name: string): string =>
-  `\`${name}\` keeps the answer of a call, and with it an object that nobody can see moved: look at \`ok\` at once, and ` +
-  "keep the object in an `Owned` (`heap/owned`)";
+  `\`${name}\` keeps the answer of a call, and with it an object that nobody can see moved: look at \`ok\` at once, ` +
+  "and keep the object in an `Owned` (`heap/owned`)";
 
 export const hidden = (name: string, type: string): string =>
-  `\`${name}\` hides objects of type \`${type}\` from this check: use \`OwnedArray<${type}>\` (\`heap/owned\`), a deque ` +
-  "or an array of the exchange heap";
+  `\`${name}\` hides objects of type \`${type}\` from this check: use \`OwnedArray<${type}>\` (\`heap/owned\`), ` +
+  "a deque or an array of the exchange heap";

@@ -2,8 +2,8 @@
  * What a signature says about each object parameter: lent, moved, or moved unless the call is refused.
  *
  * The words are the aliases of `heap/modes`. A parameter without one is moved to a function of a library or of an
- * interface; what a domain's own function does with it, its body tells. Invariant: an override keeps the promise of what
- * it overrides, because its callers may know only that.
+ * interface; what a domain's own function does with it, its body tells. Invariant: an override keeps the promise of
+ * what it overrides, because its callers may know only that.
  */
 import type { Class, Function, FunctionPrototype, NamedTypeNode, Program, TypeNode } from "./compiler.ts";
 import { CommonFlags, ElementKind, NodeKind, SWALLOW } from "./compiler.ts";

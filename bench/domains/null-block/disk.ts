@@ -3,6 +3,7 @@
  *
  * Invariant: it takes each request, looks at it and sets its status, as every disk has to; no more.
  */
+import { OwnedArray } from "heap/owned";
 import {
   BlockDeviceCapacityResult,
   BlockDeviceFlushResult,
@@ -24,7 +25,7 @@ const BLOCKS: u64 = 1 << 20;
 const PATIENCE_MS: u32 = 20;
 
 export class NullDisk extends BlockDeviceServer {
-  private queue: StaticArray<BlockRequest> = new StaticArray<BlockRequest>(DEPTH);
+  private queue: OwnedArray<BlockRequest> = new OwnedArray<BlockRequest>(DEPTH);
   /** Both count on for ever; their difference is the number of requests in flight. */
   private submitted: u32 = 0;
   private polled: u32 = 0;
@@ -39,16 +40,16 @@ export class NullDisk extends BlockDeviceServer {
 
   submit(requests: BlockRequestDeque32): BlockDeviceSubmitResult {
     while (requests.length > 0 && this.submitted - this.polled < DEPTH)
-      this.queue[this.submitted++ & (DEPTH - 1)] = requests.pop();
+      this.queue.put(requests.pop(), this.submitted++ & (DEPTH - 1));
     return BlockDeviceSubmitResult.ok(requests);
   }
 
   poll(done: BlockRequestDeque32): BlockDevicePollResult {
     let room = BlockRequestDeque32.capacity - done.length;
     while (room > 0 && this.polled != this.submitted) {
-      const request = this.queue[this.polled++ & (DEPTH - 1)];
+      const request = this.queue.take(this.polled++ & (DEPTH - 1));
       request.status = request.block < BLOCKS ? BlockStatus.Ok : BlockStatus.OutOfRange;
-      done.push(request);
+      done.append(request);
       room--;
     }
     return BlockDevicePollResult.ok(done);

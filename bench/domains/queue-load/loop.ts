@@ -5,6 +5,7 @@
  * Invariant: a write puts the block's number into its first word, and a read looks whether it is there (or 0, before
  * the first write); a run ends when all of its requests are back, so each begins with the same buffers.
  */
+import { Owned, OwnedArray } from "heap/owned";
 import { BlockOperation, BlockRequest, BlockRequestDeque32, BlockStatus } from "idl/block-device";
 import { LoadError, LoadPattern, QueueLoadOpenResult, QueueLoadRunResult, QueueLoadServer } from "idl/block-load";
 
@@ -16,10 +17,10 @@ export class Loop<T> extends QueueLoadServer {
   private state: u64 = 0x9e3779b97f4a7c15;
   private position: u64 = 0;
   /** Requests that are not in flight. */
-  private spare: StaticArray<BlockRequest> = new StaticArray<BlockRequest>(MAX_DEPTH);
+  private spare: OwnedArray<BlockRequest> = new OwnedArray<BlockRequest>(MAX_DEPTH);
   private spares: u32 = 0;
-  private out: BlockRequestDeque32 = BlockRequestDeque32.create();
-  private done: BlockRequestDeque32 = BlockRequestDeque32.create();
+  private out: Owned<BlockRequestDeque32> = new Owned<BlockRequestDeque32>();
+  private done: Owned<BlockRequestDeque32> = new Owned<BlockRequestDeque32>();
   private wrong: bool = false;
 
   constructor(private disk: T) {
@@ -30,7 +31,7 @@ export class Loop<T> extends QueueLoadServer {
     const answer = this.disk.capacity();
     if (!answer.ok) return QueueLoadOpenResult.err(LoadError.Failed);
     this.blocks = min<u64>(answer.value, u32.MAX_VALUE);
-    while (this.spares < MAX_DEPTH) this.spare[this.spares++] = BlockRequest.create();
+    while (this.spares < MAX_DEPTH) this.spare.put(BlockRequest.create(), this.spares++);
     return QueueLoadOpenResult.ok();
   }
 
@@ -62,9 +63,9 @@ export class Loop<T> extends QueueLoadServer {
 
   /** @returns how many the disk took, or -1 */
   private send(operation: BlockOperation, pattern: LoadPattern, count: u32): i32 {
-    const out = this.out;
+    const out = this.out.isEmpty ? BlockRequestDeque32.create() : this.out.take();
     for (let i: u32 = 0; i < count; i++) {
-      const request = this.spare[--this.spares];
+      const request = this.spare.take(--this.spares);
       const block = pattern == LoadPattern.Random ? this.random() : this.next();
       request.block = block;
       request.operation = operation;
@@ -72,28 +73,31 @@ export class Loop<T> extends QueueLoadServer {
       out.append(request);
     }
     const answer = this.disk.submit(out);
+    if (answer.refused) this.out.put(out);
     if (!answer.ok) return -1;
     const rest = answer.value;
-    this.out = rest;
     const refused = rest.length;
-    for (let i = 0; i < refused; i++) this.spare[this.spares++] = rest.pop();
+    for (let i = 0; i < refused; i++) this.spare.put(rest.pop(), this.spares++);
+    this.out.put(rest);
     return <i32>count - refused;
   }
 
   /** @returns how many came back, or -1 */
   private receive(operation: BlockOperation): i32 {
-    const answer = this.disk.poll(this.done);
+    const empty = this.done.isEmpty ? BlockRequestDeque32.create() : this.done.take();
+    const answer = this.disk.poll(empty);
+    if (answer.refused) this.done.put(empty);
     if (!answer.ok) return -1;
     const done = answer.value;
-    this.done = done;
     const count = done.length;
     for (let i = 0; i < count; i++) {
       const request = done.pop();
       const first = request.dataLoad<u64>(0);
       const right = first == request.block + 1 || (first == 0 && operation == BlockOperation.Read);
       if (request.status != BlockStatus.Ok || !right) this.wrong = true;
-      this.spare[this.spares++] = request;
+      this.spare.put(request, this.spares++);
     }
+    this.done.put(done);
     return count;
   }
 

@@ -11,8 +11,8 @@ export function neverFreed(): void {
   const request = BlockRequest.create();
   request.tag = 1;
 }
-  //! 1: `request` leaks on this path: it is owned since @-2:19, and neither moved, freed, stored nor returned;
-  //!   free it before
+//! 1: `request` leaks on this path: it is owned since @-2:19, and neither moved, freed, stored nor returned;
+//!   free it before
 
 export function earlyReturn(): void {
   const request = BlockRequest.create();
@@ -149,8 +149,8 @@ export function lostInLoop(): void {
     const request = BlockRequest.create();
     request.tag = i;
   }
-    //! 3: `request` leaks on this path: it is owned since @-2:21, and neither moved, freed, stored nor returned;
-    //!   free it before
+  //! 3: `request` leaks on this path: it is owned since @-2:21, and neither moved, freed, stored nor returned;
+  //!   free it before
 }
 
 export function lostByContinue(): void {
@@ -194,8 +194,8 @@ export function lostWhenNotCrashed(): void {
   if (answer.fault == Fault.None) answer.value.free();
   else if (answer.fault == Fault.Dead) deque.free();
 }
-  //! 1: `deque` leaks on this path when the call at @-3:30 was refused: it was moved to `disk.submit`, and then
-  //!   is still owned; free it where the answer says `refused`
+//! 1: `deque` leaks on this path when the call at @-3:30 was refused: it was moved to `disk.submit`, and then
+//!   is still owned; free it where the answer says `refused`
 
 class Counter {
   count: u32 = BlockRequest.create().tag;

@@ -202,5 +202,5 @@ export function useAfterChoice(): void {
   first.free();
   //! 3: `first` is freed here, but on a path it was chosen by `?:` at @-2:27: do it on the other paths only
 }
-  //! 1: `second` leaks on this path: it is owned since @-4:18, and neither moved, freed, stored nor returned;
-  //!   free it before
+//! 1: `second` leaks on this path: it is owned since @-4:18, and neither moved, freed, stored nor returned;
+//!   free it before

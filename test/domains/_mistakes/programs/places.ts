@@ -112,8 +112,8 @@ export function inResultField(): void {
   //! 18: the answer of `disk.read` carries an object (`value`), which leaks when it is ignored: look at `ok`, and
   //!   free, move or keep the object
 }
-  //! 1: `request` leaks on this path when the call at @-1:28 was refused: it was moved to `disk.read`, and then
-  //!   is still owned; free it where the answer says `refused`
+//! 1: `request` leaks on this path when the call at @-1:28 was refused: it was moved to `disk.read`, and then
+//!   is still owned; free it where the answer says `refused`
 
 export function unexamined(): void {
   const request = BlockRequest.create();
@@ -121,8 +121,8 @@ export function unexamined(): void {
   answer.value.free();
   //! 3: `answer.value` is read before it is known that the call has succeeded: look at `answer.ok` first
 }
-  //! 1: `request` leaks on this path when the call at @-2:28 was refused: it was moved to `disk.read`, and then
-  //!   is still owned; free it where the answer says `refused`
+//! 1: `request` leaks on this path when the call at @-2:28 was refused: it was moved to `disk.read`, and then
+//!   is still owned; free it where the answer says `refused`
 
 export function unexaminedAtOnce(): void {
   disk.read(BlockRequest.create()).value.free();
