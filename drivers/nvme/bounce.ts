@@ -5,7 +5,7 @@
  * in the pool or with one command; the pool grows to its limit once and then allocates nothing.
  */
 import { HeapObject } from "heap/object";
-import { objectOf } from "os/dma";
+import { handleOf, lookAt } from "os/dma";
 import { NvmeTransfer } from "idl/nvme";
 import { DmaBatch } from "idl/pci";
 
@@ -52,7 +52,7 @@ export class Bounce {
     const pool = this.poolOf(bytes);
     const handle = pool.take();
     if (handle != 0 || !pool.grows()) return handle;
-    return pool.made1(bytes <= PAGE ? DmaBatch.tryCreate().handle : NvmeTransfer.tryCreate().handle);
+    return pool.made1(bytes <= PAGE ? handleOf(DmaBatch.tryCreate()) : handleOf(NvmeTransfer.tryCreate()));
   }
 
   give(handle: u32, bytes: u32): void {
@@ -66,5 +66,5 @@ export class Bounce {
 
 /** Copies the data, which every kind of object has at its beginning. */
 export function copyData(from: u32, to: u32, bytes: u32): void {
-  objectOf<HeapObject>(to).copyFrom(objectOf<HeapObject>(from), 0, bytes, 0);
+  lookAt<HeapObject>(to).copyFrom(lookAt<HeapObject>(from), 0, bytes, 0);
 }

@@ -5,7 +5,8 @@
  * the controller is not ready requests wait; plain calls wait for their answer, for a bounded time. Invariant: what was
  * taken by `submit` comes back by `poll` once, with an error when the device was given up.
  */
-import { objectOf } from "os/dma";
+import { Owned } from "heap/owned";
+import { handleOf, objectOf } from "os/dma";
 import {
   BlockDeviceCapacityResult,
   BlockDeviceFlushResult,
@@ -75,7 +76,7 @@ export class Disk extends BlockDeviceServer {
     driver.collectAll();
     if (driver.hasDone) {
       for (let room = BlockRequestDeque32.capacity - done.length; room > 0 && driver.hasDone; room--)
-        done.push(this.count(driver.takeDone()));
+        done.append(this.count(driver.takeDone()));
     } else if (driver.taken > 0 || !driver.isReady) this.lookNow();
     if (!driver.backlog.isEmpty) this.press();
     return BlockDevicePollResult.ok(done);
@@ -109,7 +110,7 @@ export class Disk extends BlockDeviceServer {
     command.opcode = operation == BlockOperation.Write ? op.WRITE : op.READ;
     command.inbound = operation != BlockOperation.Write;
     command.nsid = this.driver.namespace.id;
-    command.object = request.handle;
+    command.object = handleOf(request);
     command.bytes = BLOCK;
     command.cdw10 = block << shift;
     // Number of Logical Blocks, 0's based.
@@ -142,17 +143,17 @@ export class Disk extends BlockDeviceServer {
   read(request: BlockRequest): BlockDeviceReadResult {
     const status = this.transfer(request, BlockOperation.Read);
     if (status != BlockStatus.Ok) return BlockDeviceReadResult.err(errorOf(status));
-    return BlockDeviceReadResult.ok(this.answer);
+    return BlockDeviceReadResult.ok(this.answer.take());
   }
 
   write(request: BlockRequest): BlockDeviceWriteResult {
     const status = this.transfer(request, BlockOperation.Write);
     if (status != BlockStatus.Ok) return BlockDeviceWriteResult.err(errorOf(status));
-    return BlockDeviceWriteResult.ok(this.answer);
+    return BlockDeviceWriteResult.ok(this.answer.take());
   }
 
   /** What `transfer` brought. */
-  private answer: BlockRequest = objectOf<BlockRequest>(0);
+  private answer: Owned<BlockRequest> = new Owned<BlockRequest>();
 
   /** On an error the request is gone. */
   private transfer(request: BlockRequest, operation: BlockOperation): BlockStatus {
@@ -174,7 +175,7 @@ export class Disk extends BlockDeviceServer {
     const driver = this.driver;
     const status = driver.run(command) ? blockStatusOf(command.code) : BlockStatus.Io;
     if (status == BlockStatus.Ok) {
-      this.answer = objectOf<BlockRequest>(command.object);
+      this.answer.put(objectOf<BlockRequest>(command.object));
       if (operation == BlockOperation.Write) this.writes++;
       else this.reads++;
       driver.commands.release(command);

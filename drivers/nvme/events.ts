@@ -5,7 +5,8 @@
  * One request is always with a ready controller. Reading the page is what clears the event, so that the next one of its
  * kind is told. Invariant: one page object, with the driver or with one command.
  */
-import { objectOf } from "os/dma";
+import { Owned } from "heap/owned";
+import { handleOf, objectOf } from "os/dma";
 import { DmaBatch } from "idl/pci";
 import { Command, Kind } from "./command";
 import { Driver } from "./driver";
@@ -15,7 +16,7 @@ import { SUCCESS } from "./status";
 export class Events {
   /** A request is with the controller. */
   waits: bool = false;
-  private page: DmaBatch = objectOf<DmaBatch>(0);
+  private page: Owned<DmaBatch> = new Owned<DmaBatch>();
 
   /** Gives the controller a request. */
   request(driver: Driver): void {
@@ -36,7 +37,7 @@ export class Events {
     const object = command.object;
     driver.commands.release(command);
     if (kind == Kind.EventPage) {
-      this.page = objectOf<DmaBatch>(object);
+      this.page.put(objectOf<DmaBatch>(object));
       if (driver.isReady) this.request(driver);
       return;
     }
@@ -51,22 +52,24 @@ export class Events {
 
   /** 5.14 Get Log Page, with Retain Asynchronous Event 0. */
   private readPage(driver: Driver, page: u32): bool {
-    if (this.page.isNull) this.page = DmaBatch.tryCreate();
-    if (this.page.isNull) return false;
+    const object = this.page.isEmpty ? DmaBatch.tryCreate() : this.page.take();
+    if (object.isNull) return false;
     const command = driver.commands.take(Kind.EventPage);
-    if (command === null) return false;
+    if (command === null) {
+      this.page.put(object);
+      return false;
+    }
+    const handle = handleOf(object);
     const dwords = logBytes(page) / 4 - 1;
     command.opcode = op.GET_LOG_PAGE;
     command.nsid = ~0;
-    command.object = this.page.handle;
+    command.object = handle;
     command.inbound = true;
     command.bytes = logBytes(page);
     command.cdw10 = <u64>(page | (dwords << op.NUMDL_SHIFT));
     command.cdw12 = 0;
-    if (driver.issueAdmin(command)) {
-      this.page = objectOf<DmaBatch>(0);
-      return true;
-    }
+    if (driver.issueAdmin(command)) return true;
+    this.page.put(objectOf<DmaBatch>(handle));
     driver.commands.release(command);
     return false;
   }

@@ -4,7 +4,8 @@
  * Each transfer is a thread of this domain while it waits. Invariant: a thread that ends gives its command back; one
  * that is ended while the device has its object leaves the object to the command.
  */
-import { objectOf } from "os/dma";
+import { Owned } from "heap/owned";
+import { handleOf, lookAt, objectOf } from "os/dma";
 import { Fault } from "os/rpc";
 import { Event } from "os/thread";
 import {
@@ -53,17 +54,17 @@ export class Service extends NvmeServer {
 
   read(transfer: NvmeTransfer): NvmeReadResult {
     const error = this.transfer(transfer, op.READ);
-    return error == FINE ? NvmeReadResult.ok(this.answer) : NvmeReadResult.err(<NvmeError>error);
+    return error == FINE ? NvmeReadResult.ok(this.answer.take()) : NvmeReadResult.err(<NvmeError>error);
   }
 
   write(transfer: NvmeTransfer): NvmeWriteResult {
     const error = this.transfer(transfer, op.WRITE);
-    return error == FINE ? NvmeWriteResult.ok(this.answer) : NvmeWriteResult.err(<NvmeError>error);
+    return error == FINE ? NvmeWriteResult.ok(this.answer.take()) : NvmeWriteResult.err(<NvmeError>error);
   }
 
   compare(transfer: NvmeTransfer): NvmeCompareResult {
     const error = this.transfer(transfer, op.COMPARE);
-    return error == FINE ? NvmeCompareResult.ok(this.answer) : NvmeCompareResult.err(<NvmeError>error);
+    return error == FINE ? NvmeCompareResult.ok(this.answer.take()) : NvmeCompareResult.err(<NvmeError>error);
   }
 
   flush(): NvmeFlushResult {
@@ -82,7 +83,7 @@ export class Service extends NvmeServer {
   }
 
   /** What `transfer` brought: read at once, before another thread runs. */
-  private answer: NvmeTransfer = objectOf<NvmeTransfer>(0);
+  private answer: Owned<NvmeTransfer> = new Owned<NvmeTransfer>();
 
   /** 6.6 Compare, 6.9 Read, 6.15 Write. On an error the transfer is gone. */
   private transfer(transfer: NvmeTransfer, opcode: u32): i32 {
@@ -97,17 +98,17 @@ export class Service extends NvmeServer {
     }
     command.opcode = opcode;
     command.nsid = driver.namespace.id;
-    command.object = transfer.handle;
     command.bytes = length;
     command.inbound = opcode == op.READ;
     command.cdw10 = transfer.lba;
     command.cdw12 = <u64>((length >> driver.namespace.shift) - 1) | (transfer.fua ? <u64>op.FUA : 0);
+    command.object = handleOf(transfer);
     error = this.wait(command, false);
     if (error != FINE) {
       driver.abandon(command);
       return error;
     }
-    this.answer = objectOf<NvmeTransfer>(command.object);
+    this.answer.put(objectOf<NvmeTransfer>(command.object));
     driver.commands.release(command);
     return FINE;
   }
@@ -157,7 +158,7 @@ export class Service extends NvmeServer {
     if (this.outside(lba, blocks) != FINE) return NvmeError.OutOfRange;
     const command = this.withPage(op.DATASET_MANAGEMENT, driver.namespace.id, op.RANGE_BYTES, false);
     if (command === null) return NvmeError.Exhausted;
-    const page = objectOf<DmaBatch>(command.object);
+    const page = lookAt<DmaBatch>(command.object);
     page.bytesStore<u64>(0, (<u64>blocks) << 32);
     page.bytesStore<u64>(8, lba);
     // Number of Ranges is 0's based.
@@ -170,7 +171,7 @@ export class Service extends NvmeServer {
   smart(): NvmeSmartResult {
     const command = this.logPage(op.LOG_SMART, log.SMART_BYTES);
     if (command === null) return NvmeSmartResult.err(<NvmeError>this.logError);
-    const page = objectOf<DmaBatch>(command.object);
+    const page = lookAt<DmaBatch>(command.object);
     const answer = NvmeSmartResult.ok(
       page.bytesGet(log.SMART_CRITICAL_WARNING),
       <u16>log.temperature(page),
@@ -190,7 +191,7 @@ export class Service extends NvmeServer {
     if (this.driver.isReady && index >= entries) return NvmeErrorEntryResult.err(NvmeError.Invalid);
     const command = this.logPage(op.LOG_ERROR_INFORMATION, entries * log.ERROR_ENTRY);
     if (command === null) return NvmeErrorEntryResult.err(<NvmeError>this.logError);
-    const page = objectOf<DmaBatch>(command.object);
+    const page = lookAt<DmaBatch>(command.object);
     const at = min(index, entries - 1) * log.ERROR_ENTRY;
     const answer = NvmeErrorEntryResult.ok(
       page.bytesLoad<u64>(at + log.ERROR_COUNT),
@@ -238,7 +239,7 @@ export class Service extends NvmeServer {
     }
     command.opcode = opcode;
     command.nsid = nsid;
-    command.object = page.handle;
+    command.object = handleOf(page);
     command.bytes = bytes;
     command.inbound = inbound;
     command.cdw12 = 0;

@@ -5,7 +5,8 @@
  * One command at a time, one step a command. Invariant: the command and the page are made once; a step that fails, or
  * an answer that cannot be true, ends the start.
  */
-import { objectOf } from "os/dma";
+import { Owned } from "heap/owned";
+import { handleOf, objectOf } from "os/dma";
 import { NvmeMode } from "idl/nvme";
 import { DmaBatch } from "idl/pci";
 import { Command, Kind } from "./command";
@@ -30,7 +31,7 @@ export class Setup {
   private step: i32 = 0;
   private sent: bool = false;
   private command: Command | null = null;
-  private page: DmaBatch = objectOf<DmaBatch>(0);
+  private page: Owned<DmaBatch> = new Owned<DmaBatch>();
 
   start(): void {
     this.step = IDENTIFY_CONTROLLER;
@@ -87,7 +88,6 @@ export class Setup {
     if (command !== null && command.queue !== null) {
       command.kind = Kind.Abandoned;
       command = null;
-      this.page = objectOf<DmaBatch>(0);
     }
     if (command === null) command = driver.commands.take(Kind.Setup);
     // A reset may have ended the last one.
@@ -102,16 +102,16 @@ export class Setup {
   }
 
   private takePage(command: Command): void {
-    if (command.object != 0) this.page = objectOf<DmaBatch>(command.object);
+    if (command.object != 0) this.page.put(objectOf<DmaBatch>(command.object));
     command.object = 0;
   }
 
   /** 5.15 Identify. */
   private identify(driver: Driver, command: Command, cns: u32, nsid: u32): bool {
-    if (this.page.isNull) this.page = DmaBatch.tryCreate();
-    if (this.page.isNull) return false;
+    const page = this.page.isEmpty ? DmaBatch.tryCreate() : this.page.take();
+    if (page.isNull) return false;
     command.opcode = op.IDENTIFY;
-    command.object = this.page.handle;
+    command.object = handleOf(page);
     command.inbound = true;
     command.bytes = DmaBatch.bytesLength;
     command.nsid = nsid;
@@ -155,16 +155,16 @@ export class Setup {
     const fine = command.code == SUCCESS;
     switch (this.step) {
       case IDENTIFY_CONTROLLER:
-        return fine && this.believe(driver, driver.controller.read(this.page));
+        return fine && this.believe(driver, driver.controller.read(this.page.borrowed));
       case ACTIVE_NAMESPACES: {
         // A list in order, 0 behind the last one. What does not know the list has namespace 1.
-        const first = fine ? this.page.bytesLoad<u32>(0) : 1;
+        const first = fine ? this.page.borrowed.bytesLoad<u32>(0) : 1;
         driver.namespace.id = first;
         return this.believe(driver, first == 0 || first == ~0 ? "no namespace" : "");
       }
       case IDENTIFY_NAMESPACE:
         this.formerShift = driver.namespace.shift;
-        return fine && this.believe(driver, driver.namespace.read(this.page));
+        return fine && this.believe(driver, driver.namespace.read(this.page.borrowed));
       case NUMBER_OF_QUEUES: {
         const submission = (command.result & 0xffff) + 1;
         const completion = (command.result >> op.NCQR_SHIFT) + 1;

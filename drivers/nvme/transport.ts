@@ -6,6 +6,7 @@
  * those that are done never overflows; in flight, `submit` and `poll` enter the device layer once for each batch.
  */
 import { HeapObject } from "heap/object";
+import { OwnedArray } from "heap/owned";
 import { objectOf } from "os/dma";
 import { wakeStep } from "os/thread";
 import { BlockRequest } from "idl/block-device";
@@ -36,11 +37,11 @@ export abstract class Transport {
   active: i32 = 0;
   /** Block requests that are taken and not polled, and the ring of those that are done. */
   taken: i32 = 0;
-  private done: StaticArray<BlockRequest> = new StaticArray<BlockRequest>(BLOCKS);
+  private done: OwnedArray<BlockRequest> = new OwnedArray<BlockRequest>(BLOCKS);
   private readied: u32 = 0;
   private polled: u32 = 0;
-  private outgoing: DmaBatch = DmaBatch.create();
-  private incoming: DmaBatch = DmaBatch.create();
+  private readonly outgoing: DmaBatch = DmaBatch.create();
+  private readonly incoming: DmaBatch = DmaBatch.create();
   private posted: StaticArray<Command> = new StaticArray<Command>(BATCH);
   private count: i32 = 0;
   /** `step` sleeps until it is woken. */
@@ -267,7 +268,7 @@ export abstract class Transport {
 
   /** A block request is ready to be polled. */
   @inline finish(request: BlockRequest): void {
-    this.done[this.readied++ & (BLOCKS - 1)] = request;
+    this.done.put(request, this.readied++ & (BLOCKS - 1));
   }
 
   @inline get hasDone(): bool {
@@ -277,7 +278,7 @@ export abstract class Transport {
   /** The next block request that is done. */
   @inline takeDone(): BlockRequest {
     this.taken--;
-    return this.done[this.polled++ & (BLOCKS - 1)];
+    return this.done.take(this.polled++ & (BLOCKS - 1));
   }
 
   /** Everything in the backlog fails. */

@@ -8,6 +8,7 @@
  *   --debug       opens Node's inspector, with the domains' sources (docs/howto/debug.md)
  *   --port N      where it listens (default 9229; 0: any)
  *   --no-ownership-check   what the ownership check finds in what is built is shown, and does not stop it
+ *   --hugepages   backs the exchange heap with huge pages, where the system has some
  *   --name NAME   what it is called then (default: the system's name, with a number when that is taken)
  *   --record DEVICE=FILE   writes down all that passes between a device and its driver
  *   --replay DEVICE=FILE   lets a record answer in the device's place; says what the driver did otherwise
