@@ -96,7 +96,7 @@ export class ReplayBackend implements DeviceBackend {
   }
 
   /** At once: nothing here reaches memory by itself. */
-  async quiesce(): Promise<void> {
+  quiesce(): void {
     this.#deed({ kind: "quiesce", bar: 0, offset: 0, width: 0, value: 0 });
     this.#nvme?.reset();
     this.#answered.clear();

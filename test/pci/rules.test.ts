@@ -121,6 +121,13 @@ describe("a disk in use stays", () => {
   });
 });
 
+test("a virtual machine's way to its folders stays", () => {
+  const path = host.function(NVME, { driver: "virtio-pci", class: 0x018000 });
+  host.driver("virtiofs");
+  host.symlink(`${path}/virtio2/driver`, "/sys/bus/pci/drivers/virtiofs");
+  expect(reasons(NVME)).toEqual(["folders of the host of this virtual machine come through it (virtiofs)"]);
+});
+
 describe("a disk that nobody can look at stays", () => {
   test("no driver shows it", () => {
     host.function(NVME);

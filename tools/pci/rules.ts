@@ -5,7 +5,7 @@
  * it. `obstacles` gives for each thing in the way the command that helps.
  */
 import { isBridge, isStorage, readFunction, type PciFunction } from "./functions.ts";
-import type { Machine } from "./machine.ts";
+import { linkName, type Machine } from "./machine.ts";
 import { neededInterfaces } from "./network.ts";
 import { signaturesOf } from "./signatures.ts";
 import { usesOf } from "./storage.ts";
@@ -25,6 +25,8 @@ function storageReasons(machine: Machine, device: PciFunction, unseen: boolean):
   const used = device.disks.flatMap((disk) => usesOf(machine, disk));
   // What is in use has a signature anyway: one reason is enough.
   if (used.length > 0) return used;
+  const shared = sharedFolders(machine, device);
+  if (shared !== null) return [shared];
   const carried = device.disks.flatMap((disk) => signaturesOf(machine, disk));
   const hidden = isStorage(device) && device.driver === null && !unseen;
   if (!hidden) return carried;
@@ -33,6 +35,13 @@ function storageReasons(machine: Machine, device: PciFunction, unseen: boolean):
       `let its own have it first (echo ${device.address} | sudo tee /sys/bus/pci/drivers_probe), ` +
       "or say --unseen when you know that it holds nothing",
   ];
+}
+
+/** A virtio device through which folders of another machine are mounted has no disk, and may carry everything. */
+function sharedFolders(machine: Machine, { path }: PciFunction): string | null {
+  const drivers = machine.list(path).map((entry) => linkName(machine, `${path}/${entry}/driver`));
+  const found = drivers.find((driver) => driver === "virtiofs" || driver === "9pnet_virtio");
+  return found === undefined ? null : `folders of the host of this virtual machine come through it (${found})`;
 }
 
 function networkReasons(machine: Machine, device: PciFunction): string[] {
