@@ -1,8 +1,8 @@
 /**
  * Objects that go to a device and come back from it as numbers.
  *
- * Owns the steps between an object and the handle in a command or a completion. Invariant: it is no trust: a handle that
- * is not the domain's own, or too small for what is read, ends the domain at the first access.
+ * Owns the steps between an object and the handle in a command or a completion. Invariant: it is no trust: a handle
+ * that is not the domain's own, or too small for what is read, ends the domain at the first access.
  */
 import { Borrow } from "heap/modes";
 
