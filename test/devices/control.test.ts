@@ -12,7 +12,7 @@ import { deviceHandlers, type DevicesAnswer, type MmioAnswer } from "#tools/devi
 
 const folder = mkdtempSync(join(tmpdir(), "samara-devices-"));
 const NAME = "devices";
-const FAST = { mmioReadNs: 0, readyMs: 0, bytes: 1 << 20 };
+const FAST = { host: "stepped", mmioReadNs: 0, readyMs: 0, bytes: 1 << 20 };
 const STATE = {
   name: "nvme0",
   state: "open",

@@ -16,7 +16,7 @@ import { samara } from "../support/process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "samara-selftest-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-const FAST = { mmioReadNs: 0, readyMs: 0, bytes: 1 << 20 };
+const FAST = { host: "stepped", mmioReadNs: 0, readyMs: 0, bytes: 1 << 20 };
 
 const results = (steps: readonly StepResult[]): string[] => steps.map(({ result }) => result);
 const failures = (steps: readonly StepResult[]): string[] =>
