@@ -30,6 +30,18 @@ test("rings are charged to the driver: its quota, and the arena, are errors to i
   await end(bus);
 });
 
+test("an object outside the arena: a rule, also for one that the driver owns", async () => {
+  const device = new ScriptedDevice();
+  const bus = await makeBus([device], ["driver"], { arena: "main" });
+  const driver = bus.puppets.driver!;
+  bringUp(driver, device, true);
+  const page = driver.make("Page");
+  expect(() => driver.submit(0, { opcode: 6, id: 1, object: page, dw: { 10: 1 } })).toThrow("crashed");
+  await settled();
+  expect(bus.lab.faults[0]!.message).toMatch(/command 0 of queue 0: the object lies in no arena of the device/);
+  await end(bus);
+});
+
 test("an arena that is full", async () => {
   const bus = await makeBus([new ScriptedDevice()], ["driver"], { arenas: { dma: 65536 } });
   const driver = bus.puppets.driver!;

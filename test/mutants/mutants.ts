@@ -2,6 +2,7 @@
  * All seeded bugs: plausible mistakes in our own code, each with the tests that must catch it.
  */
 import { CREATION_MUTANTS } from "./creation.ts";
+import { DEVICE_MUTANTS } from "./devices.ts";
 import { HEAP_MUTANTS } from "./heap.ts";
 import { LOADER_MUTANTS } from "./loader.ts";
 import type { Mutant } from "./mutant.ts";
@@ -18,6 +19,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...HEAP_MUTANTS,
   ...PROXY_MUTANTS,
   ...CREATION_MUTANTS,
+  ...DEVICE_MUTANTS,
   ...PCI_MUTANTS,
   ...THREAD_MUTANTS,
 ];
