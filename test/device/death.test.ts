@@ -266,6 +266,20 @@ describe("a driver that dies", () => {
     expect(driver.submit(1, { opcode: 0, id: 0, nsid: 1 })).toBe(1);
   });
 
+  test("a device that is silent at once: its next life drives it within the same call", () => {
+    device.instant = true;
+    bringUp(driver, device, true);
+    identify(driver, device);
+    driver.submit(1, read(driver.make("Page")));
+    bus.lab.system.restart("driver");
+    expect(info()).toMatchObject({ state: "closed", queues: 0, outstanding: 0 });
+    driver.batch = 0;
+    bringUp(driver, device, true);
+    expect(driver.device("reset")).toHaveLength(6);
+    expect((driver.device("state") as number[]).slice(0, 3)).toEqual([1, 0, 0]);
+    expect(driver.submit(1, { opcode: 0, id: 0 })).toBe("Invalid");
+  });
+
   test("killed inside a call of its own: nothing is freed before it has left", async () => {
     bringUp(driver, device, true);
     bus.lab.system.kill("driver");

@@ -30,15 +30,20 @@ test("rings are charged to the driver: its quota, and the arena, are errors to i
   await end(bus);
 });
 
-test("an object outside the arena: a rule, also for one that the driver owns", async () => {
+test("an object outside the arena is not taken, and the driver is told: its data have to be copied", async () => {
   const device = new ScriptedDevice();
   const bus = await makeBus([device], ["driver"], { arena: "main" });
   const driver = bus.puppets.driver!;
   bringUp(driver, device, true);
   const page = driver.make("Page");
-  expect(() => driver.submit(0, { opcode: 6, id: 1, object: page, dw: { 10: 1 } })).toThrow("crashed");
-  await settled();
-  expect(bus.lab.faults[0]!.message).toMatch(/command 0 of queue 0: the object lies in no arena of the device/);
+  driver.write({ opcode: 0x0c, id: 2 }, { opcode: 6, id: 1, object: page, dw: { 10: 1 } });
+  expect((driver.device("submit", 0, driver.batch, 2) as number[]).slice(0, 2)).toEqual([1, 1]);
+  driver.write({ opcode: 6, id: 1, object: page, dw: { 10: 1 } });
+  expect((driver.device("submit", 0, driver.batch, 1) as number[]).slice(0, 2)).toEqual([0, 1]);
+  expect([device.fetch()![0]! & 0xff, device.fetch()]).toEqual([0x0c, null]);
+  expect(driver.ask("peek", page, 0)).toBe(0);
+  driver.write({ opcode: 0x0c, id: 3 });
+  expect((driver.device("submit", 0, driver.batch, 1) as number[]).slice(0, 2)).toEqual([1, 0]);
   await end(bus);
 });
 

@@ -52,8 +52,9 @@ export class ScriptedDevice implements DeviceBackend {
   running = false;
   closed = false;
   quiesces = 0;
-  /** When set, a quiesce lasts until `release`, or fails. */
+  /** When set, a quiesce lasts until `release`, or fails; or is done at once. */
   hold = false;
+  instant = false;
   #held: { resolve: () => void; reject: (error: Error) => void }[] = [];
   memory: Uint8Array = new Uint8Array(0);
   #words: Int32Array = new Int32Array(0);
@@ -102,7 +103,7 @@ export class ScriptedDevice implements DeviceBackend {
   start(): void {
     this.running = true;
   }
-  quiesce(): Promise<void> {
+  quiesce(): void | Promise<void> {
     this.quiesces++;
     this.running = false;
     const reset = (): void => {
@@ -110,6 +111,7 @@ export class ScriptedDevice implements DeviceBackend {
       this.rings.length = 0;
       this.fired = null;
     };
+    if (this.instant) return reset();
     if (!this.hold) return Promise.resolve().then(reset);
     return new Promise<void>((resolve, reject) => this.#held.push({ resolve, reject })).then(reset);
   }

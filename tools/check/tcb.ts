@@ -11,7 +11,7 @@ import { listFiles } from "../lib/files.ts";
 /** The budget, in lines of code: comments are not trusted, and must not be saved on. */
 export const TCB_LIMIT = 12_000;
 
-/** The same for what is trusted besides where a device is real: its bus, and the process that serves it, reach memory. */
+/** The same for what is trusted besides where a device is real: its bus and the serving process reach memory. */
 export const NATIVE_LIMIT = 2_500;
 
 export interface Count {
