@@ -4,7 +4,7 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, existsSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -219,5 +219,35 @@ describe.skipIf(nativeMissing() !== null)("a device of another process", () => {
     expect(server.exitCode).toBe(0);
     expect(existsSync(path)).toBe(false);
     expect(() => connectVfioUser(native, path)).toThrow(`ENOENT: ${path}: `);
+  });
+
+  test("nothing is left of a device that was closed: no descriptor, no mapping, no thread", async () => {
+    const count = (): number[] => ["fd", "task"].map((kind) => readdirSync(`/proc/self/${kind}`).length);
+    const mappings = (): number => readFileSync("/proc/self/maps", "utf8").split("\n").length;
+    map();
+    device.interrupts(8, () => {});
+    await device.close();
+    const before = count();
+    const maps = mappings();
+    for (let i = 0; i < 10; i++) {
+      device = connectVfioUser(native, path);
+      // A window of this heap keeps the memory file that it has.
+      map();
+      expect(device.interrupts(8, () => {})).toBe(8);
+      device.start();
+      await device.quiesce();
+      await device.close();
+    }
+    expect(count()).toEqual(before);
+    expect(mappings()).toBeLessThan(maps + 10);
+    const fds = `/proc/${server.pid}/fd`;
+    const open = readdirSync(fds).length;
+    for (let i = 0; i < 5; i++) {
+      device = connectVfioUser(native, path);
+      map();
+      device.interrupts(8, () => {});
+      await device.close();
+    }
+    await vi.waitFor(() => expect(readdirSync(fds).length).toBeLessThanOrEqual(open));
   });
 });

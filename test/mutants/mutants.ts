@@ -11,6 +11,7 @@ import { PROXY_MUTANTS } from "./proxies.ts";
 import { SLICE_MUTANTS } from "./slices.ts";
 import { THREAD_MUTANTS } from "./threads.ts";
 import { TICK_MUTANTS } from "./ticks.ts";
+import { VFIO_MUTANTS } from "./vfio.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...LOADER_MUTANTS,
@@ -22,4 +23,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...DEVICE_MUTANTS,
   ...PCI_MUTANTS,
   ...THREAD_MUTANTS,
+  ...VFIO_MUTANTS,
 ];

@@ -97,7 +97,8 @@ impl Shared {
 /// A set of vectors, each an eventfd.
 #[napi]
 pub struct Interrupts {
-    shared: Arc<Shared>,
+    /// None: closed. The descriptors go with the last of the two that hold it, this and the thread.
+    shared: Option<Arc<Shared>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -117,7 +118,7 @@ impl Interrupts {
             .spawn(move || waiting.run(&wake))
             .map_err(|e| system("interrupt thread", &e))?;
         Ok(Interrupts {
-            shared,
+            shared: Some(shared),
             thread: Some(thread),
         })
     }
@@ -125,11 +126,12 @@ impl Interrupts {
     /// Takes the bits of vectors 32 * word …; start with word 0.
     #[napi]
     pub fn take(&self, word: u32) -> u32 {
+        let Some(shared) = &self.shared else { return 0 };
         if word == 0 {
             // Before the bits are read: who sets one from here on makes another call.
-            self.shared.called.store(false, Ordering::SeqCst);
+            shared.called.store(false, Ordering::SeqCst);
         }
-        self.shared
+        shared
             .pending
             .get(word as usize)
             .map_or(0, |bits| bits.swap(0, Ordering::SeqCst))
@@ -138,17 +140,19 @@ impl Interrupts {
     /// Stops the thread and closes the eventfds. Devices have to be told first.
     #[napi]
     pub fn close(&mut self) {
+        let Some(shared) = self.shared.take() else { return };
+        // Fails when the thread has ended by itself.
+        let _ = shared.stop.write(1);
         if let Some(thread) = self.thread.take() {
-            // Fails when the thread has ended by itself.
-            let _ = self.shared.stop.write(1);
             let _ = thread.join();
         }
     }
 }
 
 impl Interrupts {
+    /// None once it is closed.
     pub fn eventfds(&self) -> &[EventFd] {
-        &self.shared.vectors
+        self.shared.as_ref().map_or(&[], |shared| &shared.vectors)
     }
 }
 
