@@ -29,10 +29,10 @@ export function nativeFile(): string {
   return join(OUTPUT, `${hash.digest("hex").slice(0, 16)}.node`);
 }
 
-/** Why there is no shim on this machine and none can be built, or null. */
-export function nativeMissing(): string | null {
+/** @param file that it would be @returns why there is no shim on this machine and none can be built, or null */
+export function nativeMissing(file = nativeFile()): string | null {
   if (process.platform !== "linux") return `the native shim is for Linux, this is ${process.platform}`;
-  if (existsSync(nativeFile())) return null;
+  if (existsSync(file)) return null;
   if (spawnSync("cargo", ["--version"], { stdio: "ignore" }).status !== 0)
     return "the native shim (devices through vfio, TAP) needs Rust: install cargo, see https://rustup.rs";
   return null;
