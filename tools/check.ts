@@ -1,5 +1,5 @@
 /**
- * `npm run check`: types, lint, format, layering and the size of the trusted base.
+ * `npm run check`: types, lint, format, the native shim, layering and the size of the trusted base.
  *
  * Invariant: runs every step even when one failed, says which failed, and exits non-zero when any did.
  */
@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { ROOT } from "./lib/paths.ts";
 import { columns, paint } from "./lib/terminal.ts";
 import { buildInterfaces } from "./build/interfaces.ts";
+import { lintNative } from "./native/build.ts";
 import type { Count } from "./check/tcb.ts";
 import { NATIVE_LIMIT, TCB_LIMIT, countNativeDevices, countTrustedBase, total } from "./check/tcb.ts";
 
@@ -28,6 +29,12 @@ async function interfaces(): Promise<boolean> {
     process.stdout.write(`${(error as Error).message}\n`);
     return false;
   }
+}
+
+function nativeShim(): boolean {
+  const wrong = lintNative();
+  process.stdout.write(wrong);
+  return wrong === "";
 }
 
 /** Prints a table of parts. @returns whether they keep to their budget */
@@ -54,6 +61,7 @@ const STEPS: readonly (readonly [string, () => boolean | Promise<boolean>])[] = 
   ["types (tsc)", () => program("tsc", "-p", ".")],
   ["lint (oxlint)", () => program("oxlint", "--deny-warnings")],
   ["format (oxfmt; to repair: npx oxfmt)", () => program("oxfmt", "--check", ".")],
+  ["native shim (cargo fmt, clippy)", nativeShim],
   ["layering", () => program("vitest", "run", "--reporter=dot", "test/layering.test.ts")],
   ["trusted base", trustedBase],
 ];

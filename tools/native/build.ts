@@ -63,3 +63,18 @@ export function buildNative(note: (line: string) => void = () => {}): string {
   renameSync(part, file);
   return file;
 }
+
+/**
+ * Format and lint of the shim; its manifest denies whatever could panic, because a panic ends the process.
+ * @returns cargo's messages, or "" when there is nothing to say; where there is no cargo, nothing is looked at
+ */
+export function lintNative(): string {
+  const has = (tool: string): boolean => spawnSync("cargo", [tool, "--version"], { stdio: "ignore" }).status === 0;
+  if (process.platform !== "linux" || !has("fmt") || !has("clippy")) return "";
+  const run = (args: readonly string[]): string => {
+    const { status, stdout, stderr } = spawnSync("cargo", args, { cwd: SOURCE, encoding: "utf8" });
+    return status === 0 ? "" : `${stdout}${stderr}`;
+  };
+  const clippy = ["clippy", "--release", "--locked", "--quiet", "--target-dir", join(OUTPUT, "target")];
+  return run(["fmt", "--check"]) + run([...clippy, "--", "--deny", "warnings"]);
+}
