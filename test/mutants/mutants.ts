@@ -5,6 +5,7 @@ import { CREATION_MUTANTS } from "./creation.ts";
 import { DEVICE_MUTANTS } from "./devices.ts";
 import { HEAP_MUTANTS } from "./heap.ts";
 import { LOADER_MUTANTS } from "./loader.ts";
+import { MODEL_MUTANTS } from "./models.ts";
 import type { Mutant } from "./mutant.ts";
 import { PCI_MUTANTS } from "./pci.ts";
 import { PROXY_MUTANTS } from "./proxies.ts";
@@ -22,6 +23,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CREATION_MUTANTS,
   ...DEVICE_MUTANTS,
   ...PCI_MUTANTS,
+  ...MODEL_MUTANTS,
   ...THREAD_MUTANTS,
   ...VFIO_MUTANTS,
 ];

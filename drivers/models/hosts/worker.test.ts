@@ -12,6 +12,7 @@ import { Mailbox, Post } from "./mailbox.ts";
 
 const WRITE = 1;
 const READ = 2;
+const ZEROES = 8;
 const CSTS = 0x1c;
 const opened: ModelBackend[] = [];
 afterEach(async () => {
@@ -95,6 +96,25 @@ test("a quiesce in the middle of a stream of commands stops it", async () => {
   expect(rig.bytes.every((byte) => byte === 0xa5)).toBe(true);
 });
 
+test("a quiesce waits for what the model is in the middle of", async () => {
+  const rig = await ready({ bytes: 32 << 20, writeCache: false });
+  const [first, last] = [rig.allocate(4096), rig.allocate(4096)];
+  rig.bytes.fill(7, first, first + 512);
+  // All in one step: a read that shows that it has begun, zeros for a while, and a read that comes too late.
+  rig.io.put(rig.transfer(READ, 0, 1, first));
+  for (let i = 0; i < 13; i++) rig.io.put(rig.transfer(ZEROES, 0, 65_536, 0));
+  rig.io.put(rig.transfer(READ, 0, 1, last));
+  rig.io.ring();
+  const end = performance.now() + 10_000;
+  while (rig.bytes[first] === 7 && performance.now() < end);
+  expect(rig.bytes[first]).toBe(0);
+  const silent = rig.backend.quiesce();
+  expect(silent).toBe(undefined);
+  // What the thread said before it was done is on its way; what it would say later is not.
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+  expect(rig.events).toEqual([expect.stringContaining("bus mastering is off")]);
+});
+
 test("memory outside the windows is refused, and the kernel told", async () => {
   const rig = await ready();
   const before = [rig.bytes.slice(0, WINDOW), rig.bytes.slice(RIG_BYTES - WINDOW)];
@@ -132,8 +152,8 @@ test("close writes the cache to the file", async () => {
 });
 
 test("a model that cannot be made is an error that says why", async () => {
-  const rig = new Rig({}, modelBackend("model:nvme", { file: "/nowhere/disk" }));
-  await expect(rig.map()).rejects.toThrow("model:nvme: /nowhere/disk: ENOENT");
+  const rig = new Rig({}, modelBackend("model:nvme", { file: "/dev/null/disk" }));
+  await expect(rig.map()).rejects.toThrow("model:nvme: /dev/null/disk: ENOTDIR");
   expect(() => modelBackend("model:tape", {})).toThrow('there is no model "tape"; there are: nvme');
   expect(() => modelBackend("nvme", {})).toThrow("no model; there are: model:nvme");
   expect(() => modelBackend("model:nvme", { host: "cloud" })).toThrow('host: worker or stepped, not "cloud"');

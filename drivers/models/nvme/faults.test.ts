@@ -59,6 +59,19 @@ test("a late completion: the data are moved late as well", () => {
   expect([rig.io.poll().map((c) => c.cid), rig.bytes[at]]).toEqual([[cid], 0]);
 });
 
+test("a reset ends it: nothing of it happens in the next life", () => {
+  const rig = ready();
+  rig.backend.inject("late-completion:delayMs=20");
+  const at = rig.allocate(4096);
+  rig.bytes.fill(7, at, at + 512);
+  send(rig, READ, at);
+  rig.write(CC, 0);
+  rig.bringUp();
+  rig.time = 20;
+  rig.backend.step();
+  expect([rig.io.poll(), rig.bytes[at]]).toEqual([[], 7]);
+});
+
 test("a stubborn one comes after a reset, and reaches nothing while bus mastering is off", async () => {
   const rig = ready();
   for (const quiet of [false, true]) {

@@ -5,7 +5,8 @@
 import { expect, test } from "vitest";
 import { Rig, RIG_BYTES, WINDOW } from "../../../test/support/nvme-rig.ts";
 
-const ROUNDS = Number(process.env.SAMARA_PROPERTY_OPS ?? 60);
+/** Up to 300, where more operations are asked for. */
+const ROUNDS = Math.min(300, Math.max(40, Number(process.env.SAMARA_PROPERTY_OPS ?? 200_000) / 2000));
 const STEPS = 400;
 const REGISTERS = [0, 4, 8, 0xc, 0x10, 0x14, 0x1c, 0x20, 0x24, 0x28, 0x2c, 0x30, 0x34, 0x38, 0xffc];
 const FAULTS = [

@@ -294,7 +294,7 @@ describe("a file", () => {
     expect(() => new Rig({ file: join(folder, "odd") })).toThrow("700 bytes are no multiple of 512");
     expect(() => new Rig({ file: path, bytes: 512 })).toThrow("has 1048576 bytes, and 512 are asked for");
     expect(() => new Rig({ file: folder })).toThrow(folder);
-    expect(() => new Rig({ file: join(folder, "none", "x") })).toThrow("ENOENT");
+    expect(() => new Rig({ file: join(folder, "odd", "x") })).toThrow("ENOTDIR");
   });
 
   test("what the medium refuses is an error of the command, and SMART counts it", () => {

@@ -185,6 +185,26 @@ describe("queues", () => {
     expect(rig.io.poll()).toHaveLength(15);
   });
 
+  test("more commands that take their time than the completion queue has room for: none is lost", () => {
+    const rig = ready({ readUs: 100 });
+    const data = rig.allocate(4096);
+    const sent: number[] = [];
+    for (let twice = 0; twice < 2; twice++) {
+      for (let i = 0; i < 15; i++) {
+        const words = rig.transfer(2, i, 1, data);
+        sent.push(words[0]! >>> 16);
+        rig.io.put(words);
+      }
+      rig.io.ring();
+      rig.backend.step();
+    }
+    rig.time = 1;
+    rig.backend.step();
+    const got = rig.io.poll();
+    rig.backend.step();
+    expect([...got, ...rig.io.poll()].map((c) => c.cid)).toEqual(sent);
+  });
+
   test("several pairs, each with its vector", async () => {
     const rig = ready({ queues: 4 });
     const fired: number[] = [];

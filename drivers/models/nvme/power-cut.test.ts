@@ -11,7 +11,8 @@ const WRITE = 1;
 const READ = 2;
 const ZEROES = 8;
 const FUA = 1 << 30;
-const ROUNDS = Number(process.env.SAMARA_PROPERTY_OPS ?? 150);
+/** Up to 300, where more operations are asked for. */
+const ROUNDS = Math.min(300, Math.max(40, Number(process.env.SAMARA_PROPERTY_OPS ?? 200_000) / 2000));
 
 /** What each sector may hold: its last lasting version, and those since. The last is what a read gives now. */
 class Versions {

@@ -1,0 +1,95 @@
+/** Seeded bugs in the device models: what a driver, and the kernel, must be able to rely on. */
+import type { Mutant } from "./mutant.ts";
+
+const HOSTS = "drivers/models/hosts";
+const NVME = "drivers/models/nvme";
+const WORKER = `${HOSTS}/worker.test.ts`;
+const FUZZ = `${NVME}/fuzz.test.ts`;
+const POWER = `${NVME}/power-cut.test.ts`;
+const COMMANDS = `${NVME}/io.test.ts`;
+const ADMIN = `${NVME}/model.test.ts`;
+const FAULTS = `${NVME}/faults.test.ts`;
+
+export const MODEL_MUTANTS: readonly Mutant[] = [
+  {
+    name: "dma-window-begins-only",
+    file: `${HOSTS}/heap-dma.ts`,
+    find: "if (iova < window.iova || iova + bytes > window.iova + window.bytes) continue;",
+    replace: "if (iova < window.iova) continue;",
+    why: "a device writes behind the memory that it was given",
+    killers: [FUZZ, WORKER],
+    modes: "any",
+  },
+  {
+    name: "dma-without-bus-mastering",
+    file: `${HOSTS}/heap-dma.ts`,
+    find: "if ((this.#mastering() & 1) === 0)",
+    replace: "if (bytes === 0)",
+    why: "a device that was silenced writes into memory that may be somebody else's by now",
+    killers: [FAULTS, WORKER],
+    modes: "any",
+  },
+  {
+    name: "quiesce-without-answer",
+    file: `${HOSTS}/worker.ts`,
+    find: "if (!this.#mailbox.drain(QUIESCE_MS)) {",
+    replace: "if (this.#mailbox === undefined) {",
+    why: "memory is reclaimed while the model's thread is in the middle of a copy",
+    killers: [WORKER],
+    modes: "any",
+  },
+  {
+    name: "reads-pass-writes",
+    file: `${HOSTS}/worker.ts`,
+    find: "if (!this.#mailbox.drain(PATIENCE_MS)) {",
+    replace: "if (this.#mailbox === undefined) {",
+    why: "a read of a register does not see the writes before it",
+    killers: [WORKER],
+    modes: "any",
+  },
+  {
+    name: "full-queue-overwritten",
+    file: `${NVME}/controller.ts`,
+    find: "if (sq.cq.full || sq.cq.waiting.length > 0) {",
+    replace: "if (sq.cq.waiting.length > 0) {",
+    why: "a completion that was not read yet is lost",
+    killers: [ADMIN],
+    modes: "any",
+  },
+  {
+    name: "fua-leaves-cache",
+    file: "drivers/models/write-cache.ts",
+    find: "if (chunk !== undefined) chunk.dirty &= ~this.#bits(at, bytes);",
+    replace: "void chunk;",
+    why: "a later flush brings back what was there before a write with FUA",
+    killers: [COMMANDS, POWER],
+    modes: "any",
+  },
+  {
+    name: "flush-without-write-back",
+    file: "drivers/models/write-cache.ts",
+    find: "flush(): void { this.#writeBack();",
+    replace: "flush(): void {",
+    why: "what was acknowledged by a flush is lost with the power",
+    killers: [POWER, COMMANDS],
+    modes: "any",
+  },
+  {
+    name: "prp2-offset-taken",
+    file: `${NVME}/prp.ts`,
+    find: "if (second % PAGE !== 0) return Status.INVALID_PRP_OFFSET;",
+    replace: "",
+    why: "an address that no driver may give is taken, and the transfer ends behind its page",
+    killers: [COMMANDS],
+    modes: "any",
+  },
+  {
+    name: "reset-keeps-commands",
+    file: `${NVME}/controller.ts`,
+    find: "this.queuesChanged(); this.pending.drop(null);",
+    replace: "this.queuesChanged();",
+    why: "a command of before the reset is carried out after it",
+    killers: [ADMIN, FAULTS],
+    modes: "any",
+  },
+];
