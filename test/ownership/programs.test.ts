@@ -48,17 +48,20 @@ describe("programs that are rejected", () => {
 /** Functions whose mistake lies in what they call, which stands right before them. */
 const HELPED: ReadonlySet<string> = new Set([
   "fallsThrough",
+  "freesInImplementation",
   "freesReadonly",
   "freesWhatIsLent",
   "hidesInNumber",
   "inClassStatic",
   "inField",
+  "inNamespace",
   "inNullableField",
   "inParameterProperty",
   "inResultField",
   "lostInField",
   "returnsLoan",
   "storesLoan",
+  "useAfterSuper",
 ]);
 
 describe("programs that are accepted", () => {

@@ -18,6 +18,7 @@ import { BORROWED, Block, NULL, OK, OWNED, REFUSED, type How, type Mode } from "
 import type { Lowering } from "./lowering.ts";
 import { isTrustedFunction, NONE, textOf } from "./lowering.ts";
 import { ownerOf } from "./kinds.ts";
+import * as say from "./messages.ts";
 import type { Summary } from "./summaries.ts";
 
 /** An argument: where its value is, and the expression that gave it. */
@@ -119,12 +120,14 @@ export function callFunction(
   const gives: Gift[] = [];
   takeReceiver(c, node, target, receiver, receiverNode);
   args.forEach(({ place, node: argument }, i) => {
+    if (c.isOutcome(place)) passAnswer(c, place, argument);
     if (!c.isObject(place)) return;
     const mode: Mode = summary.modes[i] ?? "none";
     if (mode === "give") gives.push({ place, node: argument });
     else if (mode === "move") c.move(place, argument, howMoved(c, target, name));
     else c.use(place, argument, mode === "borrow" ? "object" : "handle");
   });
+  refuseLentAndMoved(c, args, summary, name);
   const value = silent ? NONE : answer(c, node, target, name, gives, summary);
   if (silent) for (const { place, node: argument } of gives) c.move(place, argument, { kind: "moved", to: name });
   for (const type of summary.ends) {
@@ -133,6 +136,23 @@ export function callFunction(
   }
   if (!summary.returns) c.stop();
   return value;
+}
+
+/** A call cannot have the same object lent and moved to it. */
+function refuseLentAndMoved(c: Lowering, args: readonly Gift[], { modes }: Summary, name: string): void {
+  args.forEach(({ place, node }, i) => {
+    if (!c.isObject(place) || (modes[i] !== "move" && modes[i] !== "give")) return;
+    if (args.some((other, k) => other.place === place && modes[k] === "borrow"))
+      c.refuse(node, say.lentAndMoved(c.place(place), name));
+  });
+}
+
+/** An answer is looked at where it came; whoever gets it could not be told to free the object. */
+function passAnswer(c: Lowering, place: number, node: Expression): void {
+  const { objects, name } = c.place(place);
+  if (objects.length === 0) return;
+  c.refuse(node, say.answerPassed(name));
+  c.emit({ op: "forget", places: objects });
 }
 
 function takeReceiver(c: Lowering, node: Expression, target: Function, receiver: number, at: Expression): void {

@@ -110,6 +110,7 @@ interface Enums {
     | "Function"
     | "ClassPrototype"
     | "Class"
+    | "Namespace"
     | "PropertyPrototype"
     | "Property"
   >;

@@ -51,11 +51,8 @@ function checkStatics(kinds: Kinds, element: Element, found: Finding[]): void {
     return;
   }
   // Statics of classes, members of namespaces.
-  const members = (element as { members?: Map<string, Element> | null }).members;
-  if (element.kind === ElementKind.ClassPrototype || members === null || members === undefined)
-    for (const member of members?.values() ?? []) {
-      if (member.kind === ElementKind.Global) checkStatics(kinds, member, found);
-    }
+  if (element.kind !== ElementKind.ClassPrototype && element.kind !== ElementKind.Namespace) return;
+  for (const member of element.members?.values() ?? []) checkStatics(kinds, member as Element, found);
 }
 
 type Node = Finding["node"];

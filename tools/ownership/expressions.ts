@@ -11,6 +11,7 @@ import type {
   CommaExpression,
   ElementAccessExpression,
   Expression,
+  FunctionPrototype,
   Global,
   IdentifierExpression,
   InstanceOfExpression,
@@ -30,7 +31,7 @@ import { callFunction, construct, visitCall } from "./calls.ts";
 import { branch } from "./conditions.ts";
 import { ANY_OUTCOME, BORROWED, Block, ERROR, NULL, type How } from "./graph.ts";
 import type { Lowering } from "./lowering.ts";
-import { NONE, textOf } from "./lowering.ts";
+import { isTrustedFunction, NONE, textOf } from "./lowering.ts";
 import * as say from "./messages.ts";
 
 /** Without the parentheses and assertions around it that change nothing here. */
@@ -114,7 +115,17 @@ function visitName(c: Lowering, node: IdentifierExpression): number {
   const binding = c.find(node.text);
   if (binding !== null) return binding.place;
   const element = c.lookup(node);
+  if (element?.kind === ElementKind.FunctionPrototype) valueOf(c, node, element as unknown as FunctionPrototype);
   return element?.kind === ElementKind.Global ? loan(c, node, (element as unknown as Global).type) : NONE;
+}
+
+/** A function as a value: its type says that it takes the objects which are passed to it. */
+function valueOf(c: Lowering, node: Expression, prototype: FunctionPrototype): void {
+  const of = c.functionOf(prototype);
+  if (of === null || isTrustedFunction(of)) return;
+  c.services.summaryOf(of).modes.forEach((mode, i) => {
+    if (mode === "borrow" || mode === "give") c.refuse(node, say.functionValue(textOf(node), of.getParameterName(i)));
+  });
 }
 
 /** `base.name`, where the base was visited. */
@@ -159,8 +170,12 @@ function visitElement(c: Lowering, node: ElementAccessExpression): number {
 
 function visitLiteral(c: Lowering, node: LiteralExpression): void {
   const kind = node.literalKind as unknown as number;
-  if (kind === LiteralKind.Template)
+  if (kind === LiteralKind.Template) {
+    const allowed = c.allowNumber;
+    c.allowNumber = true;
     for (const part of (node as TemplateLiteralExpression).expressions) c.use(visit(c, part), part);
+    c.allowNumber = allowed;
+  }
   if (kind !== LiteralKind.Array) return;
   for (const element of (node as ArrayLiteralExpression).elementExpressions) {
     const value = visit(c, element);

@@ -80,6 +80,8 @@ export type Op =
   | { readonly op: "assume"; readonly place: number; readonly outcomes: number }
   /** Loans of objects of this class end. */
   | { readonly op: "end"; readonly type: string; readonly node: Node; readonly by: string }
+  /** No more is known, or said, about places. */
+  | { readonly op: "forget"; readonly places: readonly number[] }
   /** Places go out of scope. */
   | { readonly op: "drop"; readonly places: readonly number[]; readonly node: Node }
   /** A mistake whatever the state. */

@@ -87,11 +87,15 @@ export class Kinds {
     return result.prototype.instanceMembers?.has("error") ?? false;
   }
 
-  /** The type, of this one and its arguments, that hides an object: an array of handles, a map to results. */
+  /**
+   * The object that a collection of the standard library hides: an array of handles, a map to results. A domain's own
+   * generic classes are looked into for each of their types.
+   */
   hiddenIn(type: Type | null): Class | null {
     const found = type?.getClass() ?? null;
     if (found === null || this.isObjectClass(found) || this.isCell(found)) return null;
     for (let c: Class | null = found; c !== null; c = c.base) {
+      if (!isTrusted(c.declaration.range.source)) continue;
       for (const argument of c.typeArguments ?? []) {
         const inner = argument.getClass();
         if (inner === null) continue;

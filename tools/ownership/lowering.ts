@@ -9,6 +9,7 @@ import type {
   Expression,
   Flow,
   Function,
+  FunctionPrototype,
   Node,
   Program,
   Statement,
@@ -215,6 +216,11 @@ export class Lowering {
   /** The element that an expression names: a function, a property, a global. */
   lookup(node: Expression): Element | null {
     return this.#ask(() => this.services.program.resolver.lookupExpression(node, this.flow, VOID, SWALLOW));
+  }
+
+  /** The one function of a prototype that is not generic. */
+  functionOf(prototype: FunctionPrototype): Function | null {
+    return this.#ask(() => this.services.program.resolver.resolveFunction(prototype, null, new Map(), SWALLOW));
   }
 
   typeNamed(node: TypeNode): Type | null {

@@ -10,6 +10,9 @@ import { CommonFlags, ElementKind, NodeKind, SWALLOW } from "./compiler.ts";
 import type { Mode } from "./graph.ts";
 import { isTrusted, ownerOf, type Kinds } from "./kinds.ts";
 
+/** Whether a function is written as a value: it has no name. */
+const isExpression = (of: Function): boolean => of.prototype.declaration.name.text === "";
+
 function aliasOf(node: TypeNode | undefined): Mode | null {
   if (node === undefined || node.kind !== NodeKind.NamedType) return null;
   const name = (node as NamedTypeNode).name.identifier.text;
@@ -63,8 +66,9 @@ export function promisedModes(
     const promised = baseModes(base);
     return own.map((mode, i) => (mode === "none" ? mode : (promised[i] ?? mode)));
   }
-  // Without a body there is nothing to find out from.
-  return of.prototype.bodyNode === null ? own.map((mode) => mode ?? "move") : own;
+  // Without a body there is nothing to find out from; of a function value callers know the type alone.
+  const isKnown = of.prototype.bodyNode !== null && !isExpression(of);
+  return isKnown ? own : own.map((mode) => mode ?? "move");
 }
 
 export const isTrustedPrototype = (of: Function): boolean => isTrusted(of.declaration.range.source);

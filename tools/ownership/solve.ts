@@ -138,6 +138,9 @@ export class Solver {
           if (this.#places[place]!.kind === "object") state.set(place, UNSET, null);
         }
         return;
+      case "forget":
+        for (const place of op.places) state.spoil(place);
+        return;
       case "refuse":
         return this.#find(-1, op.node, op.message);
     }
@@ -206,7 +209,9 @@ export class Solver {
   /** Something else comes into a place: what it owned is lost. */
   #replace(p: number, node: Node, state: State): void {
     const place = this.#places[p]!;
-    if (place.kind !== "object" || (state.bits[p]! & OWNED) === 0) return;
+    if (place.kind !== "object") return;
+    if ((state.bits[p]! & GIVEN) !== 0) this.#unsure(p, node, state);
+    if ((state.bits[p]! & OWNED) === 0) return;
     if (place.temporary) this.#find(p, place.node, say.leaksUnnamed(place), true);
     else this.#find(p, node, say.overwritten(place, state.since[p]!, node), true);
   }

@@ -1,8 +1,8 @@
 /**
  * What callers know of each function: what happens to its arguments, and how it may end.
  *
- * A domain's own functions are looked into, each once, when the first caller asks. Invariant: a function that is being
- * looked into (recursion) borrows what is not declared, and its own check then holds it to that.
+ * A domain's own functions are looked into when the first caller asks. Invariant: what is believed of a function that
+ * calls itself, while it is looked into, is what is then found; else it is looked into again.
  */
 import type { Class, Function, Program } from "./compiler.ts";
 import { lowerFunction } from "./functions.ts";
@@ -38,7 +38,8 @@ export class Summaries implements Services {
   readonly program: Program;
   readonly checked = new Map<Function, Checked>();
   readonly #trusted = new Map<Function, Summary>();
-  readonly #open = new Map<Function, Summary>();
+  /** Functions that are being looked into, with what is believed of them meanwhile. */
+  readonly #open = new Map<Function, { readonly summary: Summary; asked: boolean }>();
 
   constructor(kinds: Kinds) {
     this.kinds = kinds;
@@ -52,7 +53,10 @@ export class Summaries implements Services {
       if (summary === undefined) this.#trusted.set(of, (summary = this.#library(of)));
       return summary;
     }
-    return this.#open.get(of) ?? this.check(of).summary;
+    const open = this.#open.get(of);
+    if (open === undefined) return this.check(of).summary;
+    open.asked = true;
+    return open.summary;
   }
 
   #library(of: Function): Summary {
@@ -88,30 +92,50 @@ export class Summaries implements Services {
     const known = this.checked.get(of);
     if (known !== undefined) return known;
     const promised = promisedModes(this.kinds, of, (base) => this.summaryOf(base).modes);
-    const guess: Mode[] = promised.map((mode) => mode ?? "borrow");
-    const unknown = { modes: guess, lends: lends(of.prototype), outcomes: ANY_OUTCOME, returns: true, ends: NOTHING };
-    this.#open.set(of, unknown);
-    const graph = of.prototype.bodyNode === null ? nothing(of) : lowerFunction(this, of);
-    const modes = promised.includes(null) ? infer(graph, promised) : guess;
-    const solver = new Solver(graph, modes);
-    const { exits } = solver;
     const hasBody = of.prototype.bodyNode !== null;
-    const outcomes = exits.reduce(
-      (all, { end, state }) => all | (end.result < 0 ? end.outcomes : state.bits[end.result]!),
-      0,
-    );
-    const summary = {
-      ...unknown,
-      modes,
-      outcomes: hasBody ? outcomes : ANY_OUTCOME,
-      returns: !hasBody || exits.length > 0,
-      ends: graph.ends,
+    let guess: Summary = {
+      modes: promised.map((mode) => mode ?? "borrow"),
+      lends: lends(of.prototype),
+      outcomes: this.#answers(of),
+      returns: true,
+      ends: NOTHING,
     };
-    this.#open.delete(of);
-    const checked = { graph, summary, solver };
+    if (!hasBody) return this.#keep(of, { graph: nothing(of), summary: guess, solver: new Solver(nothing(of), []) });
+    for (let round = 1; ; round++) {
+      const before = this.checked.size;
+      const open = { summary: guess, asked: false };
+      this.#open.set(of, open);
+      const checked = this.#look(of, promised, guess);
+      this.#open.delete(of);
+      const { summary } = checked;
+      if (!open.asked || round === ROUNDS || sameForCallers(summary, guess)) return this.#keep(of, checked);
+      // What was found out on the way believed the guess.
+      for (const other of [...this.checked.keys()].slice(before)) this.checked.delete(other);
+      guess = { ...summary, outcomes: guess.outcomes, returns: true };
+    }
+  }
+
+  #keep(of: Function, checked: Checked): Checked {
     this.checked.set(of, checked);
     return checked;
   }
+
+  #look(of: Function, promised: readonly (Mode | null)[], guess: Summary): Checked {
+    const graph = lowerFunction(this, of);
+    const modes = promised.includes(null) ? infer(graph, promised) : guess.modes;
+    const solver = new Solver(graph, modes);
+    let outcomes = 0;
+    for (const { end, state } of solver.exits) outcomes |= end.result < 0 ? end.outcomes : state.bits[end.result]!;
+    const summary = { ...guess, modes, outcomes, returns: solver.exits.length > 0, ends: graph.ends };
+    return { graph, summary, solver };
+  }
+}
+
+/** How often a function that calls itself is looked into. */
+const ROUNDS = 4;
+
+function sameForCallers(a: Summary, b: Summary): boolean {
+  return a.modes.join() === b.modes.join() && [...a.ends].toSorted().join() === [...b.ends].toSorted().join();
 }
 
 /** The graph of a function without a body. */

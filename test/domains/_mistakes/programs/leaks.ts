@@ -3,6 +3,7 @@
  *
  * Invariant: what follows `//!` is what the check says of the line above.
  */
+import { OwnedArray } from "heap/owned";
 import { BlockRequest, BlockRequestDeque32, BlockStatus } from "idl/block-device";
 import { Fault } from "os/rpc";
 import { disk, medium, toss } from "./world";
@@ -205,4 +206,43 @@ class Counter {
 
 export function lostInField(): u32 {
   return new Counter().count;
+}
+
+export function lostInArrow(): u32 {
+  const tag = (request: BlockRequest): u32 => request.tag;
+  //! 47: `request` leaks on this path: it is owned since @0:16, and neither moved, freed, stored nor returned;
+  //!   free it before
+  return tag(BlockRequest.create());
+}
+
+function withNew(use: (request: BlockRequest) => void): void {
+  use(BlockRequest.create());
+}
+
+export function lostInCallback(): void {
+  withNew((request) => {
+    request.tag = 1;
+  });
+  //! 3: `request` leaks on this path: it is owned since @-2:12, and neither moved, freed, stored nor returned;
+  //!   free it before
+}
+
+class Box<T> {
+  private places: OwnedArray<T> = new OwnedArray<T>(4);
+
+  put(object: T): void {
+    this.places.put(object, 0);
+  }
+
+  take(): T {
+    return this.places.take(0);
+  }
+}
+
+export function lostFromGeneric(): void {
+  const box = new Box<BlockRequest>();
+  box.put(BlockRequest.create());
+  box.take();
+  //! 3: the object that `box.take` answers is dropped: nobody owns it any more; keep it in a variable, and free
+  //!   or move it
 }

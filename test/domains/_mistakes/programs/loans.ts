@@ -215,3 +215,46 @@ function remember(number: u32, request: BlockRequest): u32 {
   //! 3: `remember` keeps `request` on this path, but on another one it was freed at @-2:15: its callers cannot
   //!   know whether they own it still; move it on all paths or on none, or answer a bool that says it (`Offer`)
 }
+
+export function storesConstant(): void {
+  const loan = forever;
+  const deque = BlockRequestDeque32.create();
+  deque.append(loan);
+  //! 16: `loan` is only borrowed here, so it cannot be put away: a loan ends with the call; copy what it holds,
+  //!   or have it moved here (`RRef` in the interface)
+  deque.free();
+}
+
+interface Looker {
+  look(request: Borrow<BlockRequest>): u32;
+}
+
+class Taker implements Looker {
+  look(request: BlockRequest): u32 {
+    request.free();
+    //! 5: `request` is only borrowed here, so it cannot be freed: its owner does that; have it moved here if it
+    //!   shall be yours
+    return 1;
+  }
+}
+
+export function freesInImplementation(): u32 {
+  const looker: Looker = new Taker();
+  const request = BlockRequest.create();
+  const seen = looker.look(request);
+  request.free();
+  return seen;
+}
+
+export function lendsWhatIsTaken(): void {
+  const place = new Owned<BlockRequest>();
+  place.put(BlockRequest.create());
+  both(place.borrowed, place.take());
+  //! 8: what `place.borrowed` lends is used after the loan has ended: `place.take` at @0:24 took the object away;
+  //!   use it before, or ask for the loan again
+}
+
+function both(a: Borrow<BlockRequest>, b: BlockRequest): void {
+  b.tag = a.tag;
+  b.free();
+}

@@ -4,6 +4,7 @@
  * Invariant: what follows `//!` is what the check says of the line above.
  */
 import { BlockRequest, BlockRequestDeque32 } from "idl/block-device";
+import { Borrow } from "heap/modes";
 import { Owned, OwnedArray } from "heap/owned";
 import { disk, medium, toss } from "./world";
 
@@ -204,3 +205,80 @@ export function useAfterChoice(): void {
 }
 //! 1: `second` leaks on this path: it is owned since @-4:18, and neither moved, freed, stored nor returned;
 //!   free it before
+
+function compare(a: Borrow<BlockRequest>, b: BlockRequest): bool {
+  const same = a.tag == b.tag;
+  b.free();
+  return same;
+}
+
+export function lentAndMoved(): bool {
+  const request = BlockRequest.create();
+  return compare(request, request);
+  //! 27: `request` is lent and moved to `compare` in one call: the loan would be of what is gone; pass another
+  //!   object
+}
+
+class Base {
+  private place: Owned<BlockRequest> = new Owned<BlockRequest>();
+
+  constructor(request: BlockRequest) {
+    this.place.put(request);
+  }
+
+  end(): void {
+    this.place.take().free();
+  }
+}
+
+class Derived extends Base {
+  constructor(request: BlockRequest) {
+    super(request);
+    request.tag = 1;
+    //! 5: `request` is used after it was moved to `super` at @-1:11: use it before, or go on with what the call
+    //!   answers
+  }
+}
+
+export function useAfterSuper(): void {
+  new Derived(BlockRequest.create()).end();
+}
+
+export function useAfterFunctionValue(): void {
+  const end = consume;
+  const request = BlockRequest.create();
+  end(request);
+  request.tag = 1;
+  //! 3: `request` is used after it was moved to `end` at @-1:7: use it before, or go on with what the call
+  //!   answers
+}
+
+class Setter {
+  private place: Owned<BlockRequest> = new Owned<BlockRequest>();
+
+  set request(request: BlockRequest) {
+    this.place.put(request);
+  }
+}
+
+export function useAfterSetter(): void {
+  const setter = new Setter();
+  const request = BlockRequest.create();
+  setter.request = request;
+  request.tag = 2;
+  //! 3: `request` is used after it was moved to `setter.request` at @-1:3: use it before, or go on with what the
+  //!   call answers
+}
+
+function countDown(request: BlockRequest, count: u32): void {
+  if (count == 0) request.free();
+  else countDown(request, count - 1);
+}
+
+export function useAfterRecursion(): void {
+  const request = BlockRequest.create();
+  countDown(request, 4);
+  request.tag = 2;
+  //! 3: `request` is used after it was moved to `countDown` at @-1:13: use it before, or go on with what the call
+  //!   answers
+}

@@ -145,3 +145,34 @@ export function remadeInLoop(): void {
   }
   request.free();
 }
+
+export function retriedWithoutFreeing(): void {
+  let request = BlockRequest.create();
+  let answer = disk.read(request);
+  while (!answer.ok) {
+    request = BlockRequest.create();
+    //! 5: `request` leaks on this path when the call at @-2:26 was refused: it was moved to `disk.read`, and then
+    //!   is still owned; free it where the answer says `refused`
+    answer = disk.read(request);
+  }
+  answer.value.free();
+}
+
+export function usedWherePushed(): void {
+  const deque = BlockRequestDeque32.create();
+  const request = BlockRequest.create();
+  if (!deque.push(request)) request.free();
+  else request.tag = 1;
+  //! 8: `request` is used after it was moved to `deque.push` at @-1:19: use it before, or go on with what the
+  //!   call answers
+  deque.free();
+}
+
+export function pushedInEachRound(): void {
+  const deque = BlockRequestDeque32.create();
+  const request = BlockRequest.create();
+  while (deque.push(request)) request.tag = 1;
+  //! 21: `request` is moved here in each round of a loop, but was moved to `deque.push` in the first: make or
+  //!   take another one in each round
+  deque.free();
+}

@@ -148,3 +148,36 @@ export function unexaminedOnOnePath(): void {
   answer.value.free();
   //! 3: `answer.value` is read before it is known that the call has succeeded: look at `answer.ok` first
 }
+
+namespace Shared {
+  export let last: BlockRequest | null = null;
+  //! 14: `last` captures an object in a variable that outlives the call: make it an `Owned<BlockRequest>`
+  //!   (`heap/owned`), or `const` when it lives as long as the domain
+}
+
+export function inNamespace(): void {
+  Shared.last = BlockRequest.create();
+}
+
+function finish(answer: BlockDeviceReadResult): void {
+  if (answer.ok) answer.value.free();
+}
+
+export function passesAnswer(): void {
+  const request = BlockRequest.create();
+  const answer = disk.read(request);
+  if (answer.refused) request.free();
+  finish(answer);
+  //! 10: `answer` is the answer of a call and carries an object: look at `ok` here, and pass the object
+}
+
+function tagOf(request: BlockRequest): u32 {
+  return request.tag;
+}
+
+export function borrowsAsValue(): u32 {
+  const get = tagOf;
+  //! 15: `tagOf` only borrows `request`, and a function value cannot say so: who calls it believes to have moved
+  //!   the object; write a function that takes it, and frees or moves it
+  return get(BlockRequest.create());
+}

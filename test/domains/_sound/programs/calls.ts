@@ -287,3 +287,32 @@ export function choosesAnswer(): bool {
   else if (answer.refused) request.free();
   return answer.ok;
 }
+
+export function retriesUntilOk(): void {
+  let request = BlockRequest.create();
+  let answer = disk.read(request);
+  while (!answer.ok) {
+    if (!answer.refused) request = BlockRequest.create();
+    answer = disk.read(request);
+  }
+  answer.value.free();
+}
+
+export function pushesOrFrees(): void {
+  const deque = BlockRequestDeque32.create();
+  const request = BlockRequest.create();
+  if (deque.length < 16 && deque.push(request)) deque.free();
+  else {
+    request.free();
+    deque.free();
+  }
+}
+
+export function looksInOneExpression(): bool {
+  const request = BlockRequest.create();
+  const answer = disk.read(request);
+  const zero = answer.ok && answer.value.block == 0;
+  if (answer.ok) answer.value.free();
+  else if (answer.refused) request.free();
+  return zero;
+}

@@ -249,3 +249,57 @@ export function movesToGeneric(): void {
   generic<BlockRequest>(BlockRequest.create());
   generic(BlockRequest.create());
 }
+
+function countDown(request: BlockRequest, count: u32): void {
+  if (count == 0) {
+    request.free();
+    return;
+  }
+  countDown(request, count - 1);
+}
+
+export function movesDown(): void {
+  countDown(BlockRequest.create(), 3);
+}
+
+function ping(request: BlockRequest, count: u32): void {
+  if (count == 0) request.free();
+  else pong(request, count - 1);
+}
+
+function pong(request: BlockRequest, count: u32): void {
+  ping(request, count);
+}
+
+export function movesBetween(): void {
+  ping(BlockRequest.create(), 3);
+  pong(BlockRequest.create(), 3);
+}
+
+function must(request: BlockRequest): BlockRequest {
+  if (request.isNull) throw new Error("there is none");
+  return request;
+}
+
+export function insists(): void {
+  must(BlockRequest.tryCreate()).free();
+}
+
+function withNew(use: (request: BlockRequest) => void): void {
+  use(BlockRequest.create());
+}
+
+export function callsBack(): void {
+  withNew((request) => {
+    request.tag = 1;
+    request.free();
+  });
+  withNew(end);
+}
+
+export function printsInTemplate(): string {
+  const request = BlockRequest.create();
+  const text = `tag ${request.tag} of ${request.handle}`;
+  request.free();
+  return text;
+}

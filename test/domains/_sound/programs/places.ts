@@ -199,3 +199,64 @@ export function moveBetween(): void {
   two.put(one.take());
   two.take().free();
 }
+
+class Stack<T> {
+  private items: OwnedArray<T> = new OwnedArray<T>(4);
+  private count: i32 = 0;
+
+  push(item: T): void {
+    this.items.put(item, this.count++);
+  }
+
+  pop(): T {
+    return this.items.take(--this.count);
+  }
+}
+
+export function generic(): void {
+  const stack = new Stack<BlockRequest>();
+  stack.push(BlockRequest.create());
+  stack.push(BlockRequest.create());
+  stack.pop().free();
+  stack.pop().free();
+}
+
+class Base {
+  protected place: Owned<BlockRequest> = new Owned<BlockRequest>();
+
+  constructor(request: BlockRequest) {
+    this.place.put(request);
+  }
+
+  set request(request: BlockRequest) {
+    this.end();
+    this.place.put(request);
+  }
+
+  get request(): Borrow<BlockRequest> {
+    return this.place.borrowed;
+  }
+
+  end(): void {
+    this.place.take().free();
+  }
+}
+
+class Derived extends Base {
+  constructor(request: BlockRequest) {
+    request.tag = 3;
+    super(request);
+  }
+
+  end(): void {
+    if (!this.place.isEmpty) super.end();
+  }
+}
+
+export function derives(): u32 {
+  const derived = new Derived(BlockRequest.create());
+  derived.request = BlockRequest.create();
+  const tag = derived.request.tag;
+  derived.end();
+  return tag;
+}
