@@ -3,8 +3,10 @@
  *
  * vfio itself is tested in a virtual machine (tools/vm).
  */
+import { spawnSync } from "node:child_process";
 import { beforeAll, describe, expect, test } from "vitest";
-import { buildNative, nativeMissing } from "../../tools/native/build.ts";
+import { ROOT } from "../../tools/lib/paths.ts";
+import { buildNative, nativeFile, nativeMissing } from "../../tools/native/build.ts";
 import { errnoOf, loadNative } from "./native.ts";
 import type { Native } from "./native.ts";
 import { openVfio } from "./vfio.ts";
@@ -78,6 +80,39 @@ describe.skipIf(missing !== null)("the native library", () => {
     expect(vectors.take(1_000)).toBe(0);
     vectors.close();
     vectors.close();
+  });
+
+  test.each([
+    ["ends", "setTimeout(() => process.exit(0), 10)", 0],
+    ["throws", "throw new Error('on purpose')", 1],
+    ["is a worker that is terminated", "stopWorkers()", 0],
+  ])("a program that %s with all of it in use ends in order", (_, how, wanted) => {
+    const use = `
+      const native = require(${JSON.stringify(nativeFile())});
+      const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+      const mapping = native.back(new Uint8Array(memory.buffer), false).map(0, 4096, true);
+      globalThis.kept = [mapping, mapping.buffer(), new native.Interrupts(4, () => {})];`;
+    const program = `${use}
+      const { Worker } = require("node:worker_threads");
+      const code = ${JSON.stringify(`${use} require("node:worker_threads").parentPort.postMessage("up")`)};
+      async function stopWorkers() {
+        for (let i = 0; i < 3; i++) {
+          const worker = new Worker(code, { eval: true });
+          await new Promise((resolve) => worker.once("message", resolve));
+          await worker.terminate();
+        }
+        process.exit(0);
+      }
+      ${how};`;
+    const args = ["--input-type=commonjs", "--eval", program];
+    const { status, signal, stderr } = spawnSync(process.execPath, args, {
+      cwd: ROOT,
+      timeout: 20_000,
+      encoding: "utf8",
+    });
+    expect({ status, signal }).toEqual({ status: wanted, signal: null });
+    if (wanted === 0) expect(stderr).toBe("");
+    else expect(stderr).toContain("on purpose");
   });
 
   test("a device that cannot be opened is named, with the errno", () => {
