@@ -13,7 +13,7 @@ export default defineConfig({
     environment: "node",
     pool: "forks",
     include: ["**/*.test.ts"],
-    exclude: ["**/node_modules/**", "build/**", "bench/peers/**"],
+    exclude: ["**/node_modules/**", "build/**", "bench/peers/**", "**/*.vm.test.ts"],
     // Generous: machines differ by ten times, and the long property tests set their own.
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -62,6 +62,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "npm:",
   ],
   "vitest.config.ts": ["npm:", "test/mutants/"],
+  "vitest.vm.config.ts": ["npm:"],
 };
 /** Folders of domains: each domain sees its own folder and the guest libraries, its descriptor the manifest's types. */
 const DOMAINS = /^(domains|drivers(?!\/(models|vfio|wrappers)\/)|test\/domains|bench\/domains)\/[^/]+\//;
