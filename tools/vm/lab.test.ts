@@ -38,7 +38,7 @@ test("a machine that cannot run guests is told why", async () => {
   const lab = labPaths({ SAMARA_VM_CACHE: "/nowhere" });
   expect(obstacle(lab, "darwin", "arm64")).toBe("the VM lab runs on Linux on x86-64, not on darwin arm64");
   if (obstacle(lab) !== null) return;
-  const unwritable = labPaths({ SAMARA_VM_CACHE: "/proc/samara" });
+  const unwritable = labPaths({ SAMARA_VM_CACHE: "/dev/null/samara" });
   await expect(setup(() => {}, unwritable)).rejects.toThrow(/cannot make its folder: .*SAMARA_VM_CACHE names another/);
   expect(mirror({ SAMARA_VM_MIRROR: "http://mirror.test/debian" })).toBe("http://mirror.test/debian");
 });

@@ -56,7 +56,7 @@ export function virtiofsd(lab: Lab, share: Share): { file: string; args: readonl
 }
 
 function accelerator(machine: Machine): string[] {
-  if (machine.accelerator === "kvm") return ["-accel", "kvm", "-cpu", "host"];
+  if (machine.accelerator === "kvm") return ["-machine", "kernel-irqchip=split", "-accel", "kvm", "-cpu", "host"];
   return ["-accel", "tcg,tb-size=256", "-cpu", "max"];
 }
 
@@ -64,26 +64,26 @@ function accelerator(machine: Machine): string[] {
 export function qemu(lab: Lab, machine: Machine): { file: string; args: readonly string[] } {
   const program = hostProgram(lab, "usr/bin/qemu-system-x86_64");
   const firmware = ["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"];
-  const board = "q35,sata=off,smbus=off,usb=off,hpet=off,vmport=off,memory-backend=memory,kernel-irqchip=split";
-  const shares = machine.shares.flatMap(({ tag, socket }, i) => [
-    ...["-chardev", `socket,id=share${i},path=${socket}`],
-    ...["-device", `vhost-user-fs-pci,chardev=share${i},tag=${tag},addr=1e.${i},multifunction=on`],
+  const shares = machine.shares.map(({ tag, socket }, i) => [
+    "-chardev",
+    `socket,id=share${i},path=${socket}`,
+    "-device",
+    `vhost-user-fs-pci,chardev=share${i},tag=${tag},addr=1e.${i},multifunction=on`,
   ]);
-  const args = [
-    ...firmware.flatMap((dir) => ["-L", join(lab.host, dir)]),
-    ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"],
-    ...["-run-with", "exit-with-parent=on"],
-    ...["-M", machine.accelerator === "kvm" ? board : board.replace(",kernel-irqchip=split", "")],
+  const args: readonly (readonly string[])[] = [
+    ...firmware.map((dir) => ["-L", join(lab.host, dir)]),
+    ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"],
+    ["-run-with", "exit-with-parent=on"],
     // Shared: virtiofsd and servers of vfio-user reach it.
-    ...["-object", `memory-backend-memfd,id=memory,size=${machine.memoryMiB}M,share=on`],
-    ...["-m", String(machine.memoryMiB), "-smp", String(machine.processors), ...accelerator(machine)],
-    ...["-device", "intel-iommu,intremap=on,caching-mode=on"],
-    ...["-device", "virtio-rng-pci,addr=3"],
-    ...["-device", "virtio-serial-pci,addr=2", "-chardev", `socket,id=agent,path=${machine.agent}`],
-    ...["-device", "virtserialport,chardev=agent,name=agent"],
-    ...["-kernel", lab.kernel, "-append", KERNEL.join(" ")],
+    ["-object", `memory-backend-memfd,id=memory,size=${machine.memoryMiB}M,share=on`],
+    ["-M", "q35,sata=off,smbus=off,usb=off,hpet=off,vmport=off,memory-backend=memory", ...accelerator(machine)],
+    ["-m", String(machine.memoryMiB), "-smp", String(machine.processors)],
+    ["-device", "intel-iommu,intremap=on,caching-mode=on", "-device", "virtio-rng-pci,addr=3"],
+    ["-device", "virtio-serial-pci,addr=2", "-chardev", `socket,id=agent,path=${machine.agent}`],
+    ["-device", "virtserialport,chardev=agent,name=agent"],
+    ["-kernel", lab.kernel, "-append", KERNEL.join(" ")],
     ...shares,
-    ...machine.devices.flatMap((device) => device.args),
+    ...machine.devices.map((device) => device.args),
   ];
-  return { file: program.file, args: [...program.args, ...args] };
+  return { file: program.file, args: [...program.args, ...args.flat()] };
 }
