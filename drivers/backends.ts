@@ -26,6 +26,8 @@ export interface DeviceEntry {
 export interface DeviceSetOptions {
   /** The native library, for back ends of other processes and of silicon. @throws Error why there is none */
   readonly native?: () => Native;
+  /** Options of devices, in place of those that the manifest gives. */
+  readonly settings?: ReadonlyMap<string, Readonly<Record<string, string | number | boolean>>>;
   /** Devices that are recorded, and where: from their first access on. */
   readonly record?: ReadonlyMap<string, string>;
   /** Devices in whose place a record answers. */
@@ -82,7 +84,8 @@ export class DeviceSet {
     return device;
   };
 
-  #open({ backend, options = {} }: DeviceEntry): DeviceBackend {
+  #open({ name, backend, options: given }: DeviceEntry): DeviceBackend {
+    const options = { ...given, ...this.#options.settings?.get(name) };
     const [kind, which] = splitBackend(backend);
     if (kind === "model") return modelBackend(backend, options);
     const [option] = Object.keys(options);

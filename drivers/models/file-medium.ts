@@ -4,26 +4,45 @@
  * Invariant: after `sync` the operating system has the data on its own medium (fdatasync), so that neither the end of
  * this process nor a power cut of the machine loses them.
  */
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
+import { lockFile } from "./file-lock.ts";
 import type { Medium } from "./medium.ts";
 
 export class FileMedium implements Medium {
   readonly bytes: number;
   readonly #fd: number;
+  readonly #unlock: () => void;
 
   /**
-   * Opens `path`, or makes it.
+   * Opens `path`, or makes it and its folder. No other process, nor another model of this one, may use it.
    * @param bytes the size; 0: what the file has, or `otherwise` for a new one
    * @param multiple the size must be a multiple of so many bytes
    * @throws Error that names the file and the cause
    */
   constructor(path: string, bytes: number, otherwise: number, multiple: number) {
-    this.#fd = open(path);
+    makeFolder(dirname(path));
+    this.#unlock = locked(path);
+    try {
+      this.#fd = open(path);
+    } catch (error) {
+      this.#unlock();
+      throw error;
+    }
     try {
       this.bytes = size(this.#fd, path, bytes, otherwise, multiple);
     } catch (error) {
-      closeSync(this.#fd);
+      this.close();
       throw error;
     }
   }
@@ -52,6 +71,23 @@ export class FileMedium implements Medium {
 
   close(): void {
     closeSync(this.#fd);
+    this.#unlock();
+  }
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw named(path, error);
+  }
+}
+
+function locked(path: string): () => void {
+  try {
+    return lockFile(path);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === undefined ? error : named(path, error);
   }
 }
 

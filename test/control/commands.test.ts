@@ -8,6 +8,7 @@ import type { Rates } from "#runtime/control/rates.ts";
 import type { GraphEdge, TraceEntry } from "#runtime/node/system.ts";
 import { ROOT } from "#tools/lib/paths.ts";
 import manifest from "../../systems/default.ts";
+import { IN_MEMORY } from "../support/devices.ts";
 
 const NAME = `commands-${process.pid}`;
 const PROMPT = "samara> ";
@@ -48,7 +49,7 @@ let ended: Promise<number | null>;
 let shown = "";
 
 beforeAll(async () => {
-  system = launch(["run", "default", "--name", NAME]);
+  system = launch(["run", "default", "--name", NAME, ...IN_MEMORY]);
   ended = new Promise((resolve) => system.on("exit", resolve));
   await new Promise<void>((resolve, reject) => {
     system.stdout!.on("data", (chunk: Buffer) => {
@@ -148,7 +149,7 @@ test("a crash of the domain's own has its source line and call chain in the post
 
 describe("mistakes", () => {
   test.each([
-    [["kill", "kvv"], /^samara: no domain is named "kvv"; there are init, .*ramdisk, .*\n$/, 1],
+    [["kill", "kvv"], /^samara: no domain is named "kvv"; there are init, .*scratch, .*\n$/, 1],
     [["inspect"], /^samara: inspect: an argument is missing; write: inspect DOMAIN\n$/, 2],
     [["trace", "kv", "--limit", "x"], /^samara: trace: --limit takes a whole number/, 2],
     [["top", "--interval", "1"], /^samara: top: --interval takes a whole number/, 2],
@@ -159,7 +160,7 @@ describe("mistakes", () => {
   });
 
   test("a second system of the same name is refused; a system that does not run is none", async () => {
-    const second = await samara(["run", "default", "--name", NAME]);
+    const second = await samara(["run", "default", "--name", NAME, ...IN_MEMORY]);
     expect(second.code).toBe(1);
     expect(second.err).toBe(`samara: a system named ${NAME} is running already; give this one another name\n`);
     const none = await samara(["ps", "--system", "nobody"]);
@@ -172,7 +173,7 @@ test("a system that ended is gone for commands, one that was killed too, and its
   system.kill("SIGKILL");
   await ended;
   expect((await on("ps")).code).toBe(1);
-  const again = await samara(["run", "default", "--name", NAME], (out, child) => {
+  const again = await samara(["run", "default", "--name", NAME, ...IN_MEMORY], (out, child) => {
     if (out.endsWith(PROMPT)) child.stdin!.end("exit\n");
   });
   expect({ code: again.code, err: again.err }).toEqual({ code: 0, err: "" });

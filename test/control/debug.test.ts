@@ -11,6 +11,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { translateSegments } from "#tools/debug/source-map.ts";
 import { ROOT } from "#tools/lib/paths.ts";
 import { Debugger } from "../support/debugger.ts";
+import { IN_MEMORY } from "../support/devices.ts";
 
 describe("segments are translated", () => {
   const INSERTED = 0x8000_0000;
@@ -52,7 +53,17 @@ interface Script {
 }
 
 test("a break point at a line of a domain is hit, and the domain goes on", async () => {
-  const args = ["tools/samara.ts", "run", "default", "--debug", "--port", "0", "--name", `debug-${process.pid}`];
+  const args = [
+    "tools/samara.ts",
+    "run",
+    "default",
+    "--debug",
+    "--port",
+    "0",
+    "--name",
+    `debug-${process.pid}`,
+    ...IN_MEMORY,
+  ];
   system = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], { cwd: ROOT });
   let [out, err] = ["", ""];
   system.stdout!.on("data", (chunk: Buffer) => (out += chunk.toString()));

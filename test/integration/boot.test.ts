@@ -12,6 +12,7 @@ import { buildSystem } from "#tools/build/index.ts";
 import type { SystemBuild } from "#tools/build/index.ts";
 import { BUILD } from "#tools/lib/paths.ts";
 import manifest from "../../systems/default.ts";
+import { testDevice } from "../support/devices.ts";
 
 let build: SystemBuild;
 let system: System;
@@ -21,7 +22,11 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   said = [];
-  system = new System(build.system, { images: build.images, cacheDir: join(BUILD, "cache", "lowered") });
+  system = new System(build.system, {
+    images: build.images,
+    devices: testDevice,
+    cacheDir: join(BUILD, "cache", "lowered"),
+  });
   system.serve("System", systemService(system));
   system.serve(
     "Console",
@@ -40,7 +45,7 @@ const states = () => Object.fromEntries(system.domains().map((d) => [d.name, d.s
 
 test("boot: every domain runs, and init and the client have said so", () => {
   expect(said).toEqual([
-    "init: 10 domains: init, medium, ramdisk, scratchMedium, scratch, disk, kv, client, crasher, shell",
+    "init: 10 domains: init, pci, nvme, scratchMedium, scratch, disk, kv, client, crasher, shell",
     "client: the store works: 2 keys",
   ]);
   expect(new Set(Object.values(states()))).toEqual(new Set(["running"]));
@@ -125,7 +130,7 @@ describe("a crash is contained", () => {
   test("whoever calls the dead gets a fault, and the living go on", () => {
     expect(shell("kill kv")).toBe("killed kv\n");
     expect(shell("kv ls")).toBe("kv: the call met a fault: dead\n");
-    expect(shell("kill ramdisk")).toBe("killed ramdisk\n");
+    expect(shell("kill nvme")).toBe("killed nvme\n");
     expect(shell("ps")).toMatch(/kv +dead/);
     expect(shell("disk stat")).toContain("blocks");
   });

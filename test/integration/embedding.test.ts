@@ -15,6 +15,7 @@ import type * as Generated from "../../build/gen/host/interfaces.ts";
 import type { KeyValueClient } from "../../build/gen/host/key-value.ts";
 import type { ShellClient } from "../../build/gen/host/shell.ts";
 import type { SystemClient } from "../../build/gen/host/system.ts";
+import { testDevice } from "../support/devices.ts";
 
 const text = (s: string): Uint8Array => new TextEncoder().encode(s);
 const OK = { ok: true, value: undefined };
@@ -29,6 +30,7 @@ async function boot(): Promise<System> {
   const started = new System(build.system, {
     images: build.images,
     records: host.records,
+    devices: testDevice,
     onFault: (fault) => died.push(fault),
   });
   started.serve("System", systemService(started));
@@ -209,7 +211,7 @@ test("a program may not name what is not there", async () => {
 test("a domain that imports what its descriptor does not name is refused, by name", async () => {
   const { system: resolved, images } = build;
   const domains = resolved.domains.map((d) => (d.name === "client" ? { ...d, uses: [] } : d));
-  await expect(System.boot({ ...resolved, domains }, { images })).rejects.toMatchObject({
+  await expect(System.boot({ ...resolved, domains }, { images, devices: testDevice })).rejects.toMatchObject({
     name: "AdmissionError",
     code: "import-not-granted",
     message: expect.stringMatching(/^client: .*KeyValue\$\w+\.\w+: no capability of its `uses` has it$/),
@@ -221,7 +223,7 @@ test("systems in one process know nothing of each other; stop is final and may b
   const there = other.client<KeyValueClient>("kv.store");
   expect(there.put("only", text("there"))).toEqual(OK);
   expect(keyValue().get("only")).toEqual({ ok: false, error: "NotFound" });
-  other.kill("ramdisk");
+  other.kill("nvme");
   expect(keyValue().put("still", text("here"))).toEqual(OK);
   await other.stop();
   await other.stop();
@@ -230,9 +232,9 @@ test("systems in one process know nothing of each other; stop is final and may b
   expect(keyValue().count()).toEqual({ ok: true, value: 3 });
 });
 
-test("a domain gets no more than its manifest grants: nobody but init and the shell sees the kernel", () => {
+test("a domain gets no more than its manifest grants: nobody but init, the bus driver and the shell sees the kernel", () => {
   const granted = build.system.domains.filter((d) => d.uses.some((use) => use.provider === "kernel"));
-  expect(granted.map((d) => d.name)).toEqual(["init", "shell"]);
+  expect(granted.map((d) => d.name)).toEqual(["init", "pci", "shell"]);
   // The host's services are no domain's; the program itself reaches them without the kernel.
   expect(kernelError(() => system.client<SystemClient>("kernel.system")).code).toBe("unknown-domain");
 });

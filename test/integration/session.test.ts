@@ -4,7 +4,8 @@
  * Invariant: however a session ends, it ends with code 0 and leaves no process behind.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { ROOT } from "#tools/lib/paths.ts";
@@ -22,9 +23,13 @@ const running = new Set<ChildProcess>();
 /** A test that failed leaves a session that nobody ends. */
 afterAll(() => running.forEach((child) => process.kill(-child.pid!, "SIGKILL")));
 
-/** Runs what `npm start` runs, in a process group of its own, as a terminal does. */
-function start(use: Use): Promise<Session> {
-  const child = spawn(process.execPath, ["tools/bootstrap.mjs", "tools/samara.ts", "run", "default"], {
+/**
+ * Runs what `npm start` runs, in a process group of its own, as a terminal does.
+ * @param file where the disk is; "": in memory
+ */
+function start(use: Use, file = ""): Promise<Session> {
+  const disk = ["--device", `nvme0.file=${file}`];
+  const child = spawn(process.execPath, ["tools/bootstrap.mjs", "tools/samara.ts", "run", "default", ...disk], {
     cwd: ROOT,
     env: { ...process.env, NO_COLOR: "1" },
     detached: true,
@@ -65,25 +70,29 @@ function lineOf(code: string): number {
   return lines.findIndex((line) => line.includes(code)) + 1;
 }
 
-const DOMAINS = ["init", "medium", "ramdisk", "scratchMedium", "scratch", "disk", "kv", "client", "crasher", "shell"];
+const DOMAINS = ["init", "pci", "nvme", "scratchMedium", "scratch", "disk", "kv", "client", "crasher", "shell"];
 
-test("a session: list, store, crash, go on, exit; and the same again", async () => {
+test("a session: list, store, crash, go on, exit; and the next one finds what was stored", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "samara-session-"));
   for (let run = 0; run < 2; run++) {
-    const { code, out, err } = await start(async ({ child, say }) => {
-      const ps = (await say("ps")).trimEnd().split("\n").slice(1);
-      expect(ps.map((line) => line.split(/ +/).slice(0, 2))).toEqual(DOMAINS.map((name) => [name, "running"]));
-      // Nothing is left of the run before: the disk is in memory.
-      expect(await say("kv get color")).toBe("kv: not found\n");
-      expect(await say("kv put color blue")).toBe("ok\n");
-      expect(await say("crash abort")).toContain("crasher crashed; the system goes on (see ps)\n");
-      expect(await say("kv get color")).toBe("blue\n");
-      expect(await say("ps")).toMatch(/^crasher +dead .* abort: crashed as asked/m);
-      expect(await say("")).toBe("");
-      child.stdin!.write("exit\n");
-    });
+    const { code, out, err } = await start(
+      async ({ child, say }) => {
+        const ps = (await say("ps")).trimEnd().split("\n").slice(1);
+        expect(ps.map((line) => line.split(/ +/).slice(0, 2))).toEqual(DOMAINS.map((name) => [name, "running"]));
+        expect(await say("kv get color")).toBe(run === 0 ? "kv: not found\n" : "blue\n");
+        expect(await say("kv put color blue")).toBe("ok\n");
+        expect(await say("crash abort")).toContain("crasher crashed; the system goes on (see ps)\n");
+        expect(await say("kv get color")).toBe("blue\n");
+        expect(await say("ps")).toMatch(/^crasher +dead .* abort: crashed as asked/m);
+        expect(await say("")).toBe("");
+        child.stdin!.write("exit\n");
+      },
+      join(folder, "disk"),
+    );
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(out).toContain("10 domains booted in ");
   }
+  rmSync(folder, { recursive: true });
 });
 
 test("the console restarts domains and says why they died and what they did", async () => {
@@ -107,11 +116,11 @@ test("the console restarts domains and says why they died and what they did", as
 
 test("the store does not notice that its disk's driver dies: the shadow restarts it", async () => {
   const { code } = await start(async ({ child, say }) => {
-    expect(await say("kill ramdisk")).toContain("killed ramdisk\n");
-    expect(await say("ps")).toMatch(/^ramdisk +dead +1 /m);
+    expect(await say("kill nvme")).toContain("killed nvme\n");
+    expect(await say("ps")).toMatch(/^nvme +dead +1 /m);
     expect(await say("kv put color blue")).toBe("ok\n");
     expect(await say("kv get greeting")).toBe("hello from the client\n");
-    expect(await say("ps")).toMatch(/^ramdisk +running +2 /m);
+    expect(await say("ps")).toMatch(/^nvme +running +2 /m);
     child.stdin!.end();
   });
   expect(code).toBe(0);

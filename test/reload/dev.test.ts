@@ -50,7 +50,7 @@ describe("dev", () => {
     await dev.expect(/shell: built in \d+ ms\n.*shell: replaced in [\d.]+ ms, began anew\n/);
     dev.say("help");
     await dev.expect("THIS text");
-    expect(await incarnations()).toMatchObject({ shell: 2, kv: 1, ramdisk: 1 });
+    expect(await incarnations()).toMatchObject({ shell: 2, kv: 1, nvme: 1 });
   });
 
   test("a mistake is shown with its place and line, once; the old version stays; repaired, it is said", async () => {
@@ -151,18 +151,18 @@ describe("dev", () => {
 describe("reload", () => {
   let system: Conversation;
   beforeAll(async () => {
-    system = samara(tree.root, "run");
+    system = samara(tree.root, "run", "recovery");
     await system.expect("write help");
   });
   afterAll(() => system.kill());
 
   test("every instance of a domain is replaced, or one; state is said", async () => {
-    const both = await run("reload", "scratch");
+    const both = await run("reload", "guardedDisk");
     expect(both.code).toBe(0);
-    expect(both.out).toMatch(/^ramdisk: replaced in [\d.]+ ms, .*\nscratch: replaced in/m);
-    const one = await run("reload", "scratch", "--only", "--json");
-    expect(JSON.parse(one.out)).toMatchObject({ domain: "ramdisk", results: [{ instance: "scratch", ok: true }] });
-    expect(await incarnations()).toMatchObject({ ramdisk: 2, scratch: 3, kv: 1 });
+    expect(both.out).toMatch(/^ramdisk: replaced in [\d.]+ ms, .*\nguardedDisk: replaced in/m);
+    const one = await run("reload", "guardedDisk", "--only", "--json");
+    expect(JSON.parse(one.out)).toMatchObject({ domain: "ramdisk", results: [{ instance: "guardedDisk", ok: true }] });
+    expect(await incarnations()).toMatchObject({ ramdisk: 2, guardedDisk: 3, kv: 1 });
   });
 
   test("a changed interface is refused with its difference, exit code 1", async () => {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { ROOT } from "#tools/lib/paths.ts";
 
 /** Of build/, what decides and is what was built. */
-const BUILT = ["gen", "domains", "cache"];
+const BUILT = ["gen", "domains", "drivers", "cache"];
 
 export class Tree {
   readonly root: string;

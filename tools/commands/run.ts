@@ -12,6 +12,7 @@
  *   --name NAME   what it is called then (default: the system's name, with a number when that is taken)
  *   --record DEVICE=FILE   writes down all that passes between a device and its driver
  *   --replay DEVICE=FILE   lets a record answer in the device's place; says what the driver did otherwise
+ *   --device DEVICE.OPTION=VALUE,…   of a device's back end, such as nvme0.file=/tmp/disk,nvme0.readyMs=0
  *
  *   npm start
  *   npm run samara -- run default

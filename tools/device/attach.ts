@@ -13,7 +13,11 @@ import { buildNative } from "../native/build.ts";
 import { keep, type Keeper } from "../pci/guard.ts";
 import { Machine } from "../pci/machine.ts";
 
-export const DEVICE_OPTIONS = { record: { type: "string" }, replay: { type: "string" } } as const;
+export const DEVICE_OPTIONS = {
+  record: { type: "string" },
+  replay: { type: "string" },
+  device: { type: "string" },
+} as const;
 
 export interface Attached {
   readonly set: DeviceSet;
@@ -26,8 +30,33 @@ function assignment(option: string, text: unknown, entries: readonly DeviceEntry
   if (typeof text !== "string") return new Map();
   const [, name = "", file = ""] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
   if (file === "") throw new UsageError(`run: --${option} takes DEVICE=FILE`);
+  known(option, name, entries);
+  return new Map([[name, file]]);
+}
+
+type Value = string | number | boolean;
+
+/** `DEVICE.OPTION=VALUE,…`: what back ends are given besides, or instead of, what the manifest says. */
+function settings(texts: unknown, entries: readonly DeviceEntry[]): Map<string, Record<string, Value>> {
+  const found = new Map<string, Record<string, Value>>();
+  for (const text of typeof texts === "string" ? texts.split(",") : []) {
+    const [, name = "", option = "", value = ""] = /^([^.=]+)\.([^.=]+)=(.*)$/s.exec(text) ?? [];
+    if (option === "") throw new UsageError(`run: --device takes DEVICE.OPTION=VALUE, not ${JSON.stringify(text)}`);
+    known("device", name, entries);
+    found.set(name, { ...found.get(name), [option]: valueOf(value) });
+  }
+  return found;
+}
+
+function valueOf(text: string): Value {
+  if (text === "true" || text === "false") return text === "true";
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+}
+
+/** @throws UsageError when the system has no device of this name */
+function known(option: string, name: string, entries: readonly DeviceEntry[]): void {
   const names = entries.map((entry) => entry.name);
-  if (names.includes(name)) return new Map([[name, file]]);
+  if (names.includes(name)) return;
   const hint = suggestion(name, names) || (names.length === 0 ? "; it has none" : `; there is ${names.join(", ")}`);
   throw new UsageError(`run: --${option}: the system has no device "${name}"${hint}`);
 }
@@ -43,7 +72,12 @@ export async function attach(
 ): Promise<Attached> {
   const record = assignment("record", options.record, entries);
   const replay = assignment("replay", options.replay, entries);
-  const set = new DeviceSet({ record, replay, native: () => loadNative(buildNative(print)) });
+  const set = new DeviceSet({
+    record,
+    replay,
+    settings: settings(options.device, entries),
+    native: () => loadNative(buildNative(print)),
+  });
   const wanted = vfioAddresses(entries.filter((entry) => !replay.has(entry.name)));
   const keeper: Keeper | null = wanted.length === 0 ? null : await keep(new Machine(), wanted, print);
   for (const address of keeper?.taken ?? []) print(`${address} is the system's for as long as it runs`);
