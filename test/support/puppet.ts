@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "#tools/lib/paths.ts";
 import { makeLab, type Lab, type LabDomain, type Names } from "./lab.ts";
+import type { DeviceBackend } from "#kernel/device/backend.ts";
 import type { ScriptedDevice } from "./scripted-device.ts";
 
 /** The bus as it is, without its imports, and what puppets pass around. */
@@ -192,7 +193,7 @@ export interface Bus {
 
 /** A bus with devices `d0`, `d1`, …, and puppets of these names whose objects lie in the arena `dma`. */
 export async function makeBus(
-  devices: readonly ScriptedDevice[],
+  devices: readonly (DeviceBackend & { readonly writable?: string })[],
   names: readonly string[] = ["driver"],
   change: Partial<LabDomain> & { readonly arenas?: Readonly<Record<string, number>> } = {},
 ): Promise<Bus> {
