@@ -4,6 +4,7 @@
  * Shows, changes nothing. Invariant: what is not listed cannot be called.
  */
 import type { Domain } from "../domain/domain.ts";
+import { PCI_DEVICE } from "../manifest/manifest.ts";
 import { ROOT } from "./derivation.ts";
 import type { Capability, Target } from "./table.ts";
 
@@ -25,6 +26,7 @@ export interface GraphKernel {
   provider(name: string, generation?: number): Domain | null;
   instance(id: number, generation: number): Domain | null;
   readonly hostDomain: Domain;
+  readonly devices: { readonly all: readonly { readonly name: string }[] };
   readonly linker: { calls(capability: Capability): number };
 }
 
@@ -40,14 +42,16 @@ function held(kernel: GraphKernel, holder: Domain): GraphEdge[] {
     const use = useOf(kernel, holder, capability);
     const by =
       holder === kernel.hostDomain ? "host" : callee === holder ? "minted" : use !== null ? "manifest" : "passed";
+    // A device of the bus: it is handed out by the program, and the kernel's.
+    const device = callee === kernel.hostDomain && capability.interface === PCI_DEVICE ? capability.self : -1;
     const provided = callee.entry.provides.find(
       (p) => p.interface === capability.interface && p.self === capability.self,
     );
     return {
       holder: holder.name,
-      provider: use?.provider ?? callee.name,
+      provider: use?.provider ?? (device < 0 ? callee.name : "kernel"),
       interface: capability.interface,
-      object: use?.object ?? provided?.name ?? `#${capability.self}`,
+      object: use?.object ?? provided?.name ?? kernel.devices.all[device]?.name ?? `#${capability.self}`,
       by: by === "manifest" && !capability.sources.has(ROOT) && capability.ended === null ? "passed" : by,
       state: capability.ended ?? (callee.alive ? "alive" : "dead"),
       calls: kernel.linker.calls(capability),

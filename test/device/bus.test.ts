@@ -53,6 +53,13 @@ test("the same ones in each life of the bus driver", () => {
   expect(system.kernel.heap.check()).toEqual([]);
 });
 
+test("who may drive what is in the graph, by the device's name", () => {
+  const edges = system.graph().filter((edge) => edge.interface === "PciDevice" && edge.holder === "pci");
+  expect(edges.map(({ provider, object, by }) => `${provider}.${object} ${by}`)).toEqual(
+    Object.keys(devices).map((name) => `kernel.${name} passed`),
+  );
+});
+
 test("the embedding program is no driver", () => {
   const device = slot("nvme").claim(0).value!;
   expect(device.open!()).toEqual({ ok: false, error: "NotYours" });
