@@ -110,7 +110,8 @@ class Run {
   #complete(): void {
     const queue = this.#rarely() ? 2 : this.#pick(2);
     const answer = this.#driver.device("complete", queue, (this.#driver.batch ||= this.#driver.make("DmaBatch")));
-    for (let i = 0; typeof answer !== "string" && i < answer[0]!; i++) {
+    if (typeof answer === "string") return;
+    for (let i = 0; i < answer[0]!; i++) {
       this.completed++;
       const handle = this.#driver.ask("peek", this.#driver.batch, i * 16 + 4);
       this.#busy[queue]!.delete(this.#driver.ask("peek", this.#driver.batch, i * 16 + 8) & 0xffff);
