@@ -10,6 +10,7 @@ import { MODEL_BACKENDS, modelBackend } from "./models/backend.ts";
 import type { Native } from "./vfio/native.ts";
 import { connectVfioUser } from "./vfio/vfio-user.ts";
 import { openVfio } from "./vfio/vfio.ts";
+import { FaultBackend } from "./wrappers/fault.ts";
 import { parseRecord } from "./wrappers/record.ts";
 import { Recorder } from "./wrappers/recording.ts";
 import { ReplayBackend } from "./wrappers/replay.ts";
@@ -90,8 +91,8 @@ export class DeviceSet {
     if (kind === "model") return modelBackend(backend, options);
     const [option] = Object.keys(options);
     if (option !== undefined) throw new Error(`${kind} takes no options, not ${option} either`);
-    if (kind === "vfio") return openVfio(this.#native(backend), which);
-    if (kind === "vfio-user") return connectVfioUser(this.#native(backend), which);
+    if (kind === "vfio") return new FaultBackend(openVfio(this.#native(backend), which));
+    if (kind === "vfio-user") return new FaultBackend(connectVfioUser(this.#native(backend), which));
     if (kind === "replay") return openReplay(which);
     throw new Error(`there is no back end "${backend}"; there are ${KINDS.join(", ")}`);
   }

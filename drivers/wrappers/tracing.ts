@@ -234,7 +234,7 @@ export class TracingBackend implements DeviceBackend {
    */
   inject(text: string): void {
     const inner = this.inner as DeviceBackend & Partial<Injectable>;
-    if (typeof inner.inject !== "function") throw new Error(`${this.name} knows no faults on demand: only models do`);
+    if (typeof inner.inject !== "function") throw new Error(`${this.name} knows no faults on demand`);
     inner.inject(text);
   }
 }

@@ -90,7 +90,7 @@ describe("tracing", () => {
     expect(() => traced.inject("x")).toThrow('there is no fault "x"; there is hang');
     const plain = Object.create(device, { inject: { value: undefined }, name: { value: "vfio:0000:00:04.0" } });
     expect(() => new TracingBackend(plain as ScriptedBackend).inject("hang")).toThrow(
-      "vfio:0000:00:04.0 knows no faults on demand: only models do",
+      "vfio:0000:00:04.0 knows no faults on demand",
     );
   });
 });

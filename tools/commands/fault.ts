@@ -1,12 +1,13 @@
 /**
- * fault DEVICE FAULT: makes a model of a running system misbehave.
+ * fault DEVICE FAULT: makes a device of a running system misbehave.
  *
  *   --system NAME   which system, when several run
  *   --json          one JSON object
  *
  * FAULT is KIND or KIND:key=value,…, by default for the next I/O command: `lost-completion`, `error:count=3`,
  * `late-completion:delayMs=500`, `corrupt-completion`, `hang`, `removal`, `power-cut`. drivers/models/README.md has
- * all of them. Real devices know none.
+ * all of them. For real devices, on the way between driver and device: `removal`, `lost-write`, `corrupt-read`,
+ * `lost-interrupt`, `late-interrupt` (offset=, vector=, mask=, delayMs=, count=, after=).
  *
  *   npm run samara -- fault nvme0 lost-completion
  */
