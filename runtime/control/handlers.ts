@@ -5,6 +5,8 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import type {
+  DeviceInfo,
+  DeviceReport,
   DomainInfo,
   EdgeInfo,
   FaultReport,
@@ -21,6 +23,8 @@ import { ControlError } from "./socket.ts";
 /** All that is used of a system here. */
 export type Controlled = Pick<
   System,
+  | "devices"
+  | "deviceReports"
   | "domains"
   | "edges"
   | "graph"
@@ -55,6 +59,9 @@ export interface PsAnswer {
 export interface InspectAnswer {
   readonly domain: DomainInfo;
   readonly edges: readonly EdgeInfo[];
+  /** Those that it drives, and what happened lately to those that it drove. */
+  readonly devices: readonly DeviceInfo[];
+  readonly deviceReports: readonly DeviceReport[];
   /** Why it died last, or null. */
   readonly fault: FaultReport | null;
   readonly trace: readonly TraceEntry[];
@@ -131,7 +138,16 @@ const about = (system: Controlled, name: string): SystemAnswer => ({
 export function inspectDomain(system: Controlled, name: string): InspectAnswer {
   const domain = system.domains().find((d) => d.name === name)!;
   const edges = system.edges().filter((edge) => edge.caller === name || edge.callee === name);
-  return { domain, edges, fault: lastFault(system, name), trace: system.trace(name, INSPECTED) };
+  const devices = system.devices().filter((device) => device.driver === name);
+  const deviceReports = system.deviceReports.filter((report) => report.driver === name).slice(-INSPECTED);
+  return {
+    domain,
+    edges,
+    devices,
+    deviceReports,
+    fault: lastFault(system, name),
+    trace: system.trace(name, INSPECTED),
+  };
 }
 
 /** @param file path of a module; its source map, if there is one, lies beside it as `file.map` */

@@ -3,6 +3,8 @@
  * whoever dies meanwhile; what it makes up moves nothing.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { inspectDomain } from "#runtime/control/handlers.ts";
+import { formatInspect } from "#runtime/control/inspect.ts";
 import { FIRST_DOMAIN, OWNER_DEVICE } from "#shared-heap/layout.ts";
 import { ADDRESS, BLOCK } from "#shared-heap/records.ts";
 import { bringUp, identify, makeBus, type Bus, type Command, type Puppet } from "../support/puppet.ts";
@@ -74,6 +76,17 @@ describe("a device that lies", () => {
     for (let i = 0; i < 5; i++) device.complete(i, { queue: 1 });
     expect(driver.complete(1)).toEqual([]);
     expect(info().faults).toBe(0);
+  });
+
+  test("inspect of the driver shows the device, and what it did", () => {
+    device.complete(7, { queue: 1 });
+    driver.complete(1);
+    const lines = formatInspect(inspectDomain(bus.lab.system, "driver"));
+    expect(lines).toContain(
+      "  drives d0 (test:scripted): open; 2 queue pairs, 1 command under way; 1 fault of the device",
+    );
+    expect(lines).toContain("  d0 lied: completed what queue 1 has not (1 faults so far)");
+    expect(formatInspect(inspectDomain(bus.lab.system, "other")).join()).not.toContain("d0");
   });
 
   test("floods: a call ends, and reports are few", () => {
