@@ -67,9 +67,14 @@ export function showDifference(args: Arguments, first: string, second: string): 
   const difference = compareRecords(load(first), load(second));
   show({ difference }, args, () => {
     if (difference === null) return "no difference";
-    const { line, before, first: one, second: other } = difference;
+    const { lines, before, first: one, second: other } = difference;
     const end = "(the record ends)";
-    return [`line ${line}:`, ...before.map((text) => `  ${text}`), `- ${one ?? end}`, `+ ${other ?? end}`].join("\n");
+    return [
+      `line ${lines[0]} of ${first}, line ${lines[1]} of ${second}:`,
+      ...before.map((text) => `  ${text}`),
+      `- ${one ?? end}`,
+      `+ ${other ?? end}`,
+    ].join("\n");
   });
   return difference === null ? 0 : 1;
 }
