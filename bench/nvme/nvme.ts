@@ -16,7 +16,7 @@ import { loopSubject, sampleAll, type Sample, type Sampled, type Subject } from 
 import { summarize } from "../lib/stats.ts";
 import { clockOutside } from "./metered.ts";
 import { FsPeer, fsChecks, measureFio } from "./peers.ts";
-import { MODEL, NvmeSystem } from "./system.ts";
+import { FILE_BYTES, MEMORY_BYTES, MODEL, NvmeSystem } from "./system.ts";
 
 const DEPTHS = [1, 4, 32, 128];
 const OPERATIONS = ["read", "write"] as const;
@@ -36,9 +36,11 @@ const NODATA: readonly QueueCase[] = [
  * the ledger (32), a slot in each of two deques (4 each).
  */
 const TOUCHED = 2 * 64 + 2 * 16 + 24 + 8 + 32 + 2 * 4;
-const MODEL_NOTE =
+const noteOf = (bytes: number, cache: string): string =>
   `model without waits, in the same thread: ready after ${MODEL.readyMs} ms, register reads ${MODEL.mmioReadNs} ns; ` +
-  `${MODEL.bytes >> 20} MiB in blocks of ${MODEL.lbaBytes} bytes, no write cache`;
+  `${bytes >> 20} MiB in blocks of ${MODEL.lbaBytes} bytes, ${cache}`;
+const MEMORY_NOTE = noteOf(MEMORY_BYTES, "in memory, no write cache");
+const FILE_NOTE = noteOf(FILE_BYTES, "in a file in the page cache, write cache on");
 
 /** A sample with what was seen of the device beside it; `ns` is our side's. */
 interface SplitSample extends Sample {
@@ -196,12 +198,13 @@ class Bench {
   async cases(): Promise<Case[]> {
     const cases: Case[] = [];
     for (const place of PLACES)
-      cases.push(...(await this.#split("", `-${place}`, shapes(), () => NvmeSystem.boot(place, "memory"), MODEL_NOTE)));
+      cases.push(
+        ...(await this.#split("", `-${place}`, shapes(), () => NvmeSystem.boot(place, "memory"), MEMORY_NOTE)),
+      );
     const still = "as above, but the device moves no data, as little as a real one's pass through the processor";
     for (const place of PLACES)
       cases.push(...(await this.#split("nodata-", `-${place}`, NODATA, () => NvmeSystem.boot(place, "nodata"), still)));
-    const what = `${MODEL_NOTE.replace("no write cache", "write cache on")}, in a file in the page cache`;
-    cases.push(...(await this.#split("file-", "", FILE_CASES, () => NvmeSystem.boot("domain", this.file), what)));
+    cases.push(...(await this.#split("file-", "", FILE_CASES, () => NvmeSystem.boot("domain", this.file), FILE_NOTE)));
     return [...cases, ...(await this.#fsCases())];
   }
 

@@ -35,7 +35,7 @@ export class MemoryMedium implements Medium {
 
   read(offset: number, into: Uint8Array): void {
     for (let done = 0; done < into.length;) {
-      const at = (offset + done) % PAGE;
+      const at = (offset + done) & (PAGE - 1);
       const bytes = Math.min(PAGE - at, into.length - done);
       const page = this.#pages[(offset + done - at) / PAGE] ?? ZEROS;
       into.set(bytes === PAGE ? page : page.subarray(at, at + bytes), done);
@@ -45,7 +45,7 @@ export class MemoryMedium implements Medium {
 
   write(offset: number, from: Uint8Array): void {
     for (let done = 0; done < from.length;) {
-      const at = (offset + done) % PAGE;
+      const at = (offset + done) & (PAGE - 1);
       const bytes = Math.min(PAGE - at, from.length - done);
       const index = (offset + done - at) / PAGE;
       const page = (this.#pages[index] ??= new Uint8Array(PAGE));

@@ -11,9 +11,11 @@ import type { PciFunction } from "./config-space.ts";
 export interface Dma {
   /** Changes whenever an answer of `view` may hold no longer. Who keeps views looks at it before each use. */
   readonly epoch: number;
+  /** What is in one piece on the bus is so in memory, within what is mapped: views may be as long as one likes. */
+  readonly contiguous?: boolean;
   /**
    * @param iova bus address, bytes
-   * @param bytes more than 0; a view never crosses what the host maps in one piece, so ask for one memory page at most
+   * @param bytes more than 0; one memory page at most, unless `contiguous`
    * @param write whether the device writes there
    * @returns the bytes themselves, or null: refused (outside what is mapped, or bus mastering is off)
    */

@@ -47,6 +47,11 @@ export class WriteCache {
     return this.#medium.bytes;
   }
 
+  /** Nothing is in it: `read` and `through` take any range, not only whole sectors. */
+  get empty(): boolean {
+    return this.#chunks.size === 0;
+  }
+
   read(offset: number, into: Uint8Array): void {
     if (this.#chunks.size === 0) return this.#medium.read(offset, into);
     const whole = this.#whole(offset, into.length);
@@ -63,7 +68,7 @@ export class WriteCache {
   write(offset: number, from: Uint8Array): void {
     let done = 0;
     while (done < from.length) {
-      const at = (offset + done) % CHUNK;
+      const at = (offset + done) & (CHUNK - 1);
       const bytes = Math.min(CHUNK - at, from.length - done);
       const chunk = this.#chunk(Math.floor((offset + done) / CHUNK));
       chunk.data.set(bytes === from.length ? from : from.subarray(done, done + bytes), at);
@@ -79,7 +84,7 @@ export class WriteCache {
     this.#medium.write(offset, from);
     if (this.#chunks.size === 0) return;
     for (let done = 0; done < from.length;) {
-      const at = (offset + done) % CHUNK;
+      const at = (offset + done) & (CHUNK - 1);
       const bytes = Math.min(CHUNK - at, from.length - done);
       const chunk = this.#chunks.get(Math.floor((offset + done) / CHUNK));
       if (chunk !== undefined) chunk.dirty &= ~this.#bits(at, bytes);
@@ -125,7 +130,7 @@ export class WriteCache {
 
   /** The bytes of the one chunk that has all of the range, if it is so. */
   #whole(offset: number, bytes: number): Uint8Array | undefined {
-    const at = offset % CHUNK;
+    const at = offset & (CHUNK - 1);
     if (at + bytes > CHUNK) return undefined;
     const chunk = this.#chunks.get(Math.floor(offset / CHUNK));
     const bits = this.#bits(at, bytes);
@@ -134,7 +139,7 @@ export class WriteCache {
 
   #overlay(offset: number, into: Uint8Array): void {
     for (let done = 0; done < into.length;) {
-      const at = (offset + done) % CHUNK;
+      const at = (offset + done) & (CHUNK - 1);
       const bytes = Math.min(CHUNK - at, into.length - done);
       const chunk = this.#chunks.get(Math.floor((offset + done) / CHUNK));
       if (chunk !== undefined) this.#copyDirty(chunk, at, into.subarray(done, done + bytes));

@@ -77,7 +77,7 @@ export const MODEL_MUTANTS: readonly Mutant[] = [
   {
     name: "prp2-offset-taken",
     file: `${NVME}/prp.ts`,
-    find: "if (second % PAGE !== 0) return Status.INVALID_PRP_OFFSET;",
+    find: "if ((second & (PAGE - 1)) !== 0) return Status.INVALID_PRP_OFFSET;",
     replace: "",
     why: "an address that no driver may give is taken, and the transfer ends behind its page",
     killers: [COMMANDS],

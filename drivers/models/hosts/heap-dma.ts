@@ -6,15 +6,18 @@
 import type { DmaWindow } from "../../../kernel/device/backend.ts";
 import type { Dma } from "../model.ts";
 
-const PAGE = 4096;
+const VIEW_BITS = 10;
+/** Spreads addresses over the views (D. Knuth, multiplicative hashing). */
+const HASH = 0x9e37_79b1;
 /** Faults that are told of one by one after each time that bus mastering went on. */
 const REPORTED = 16;
 
 export class HeapDma implements Dma {
   #bytes: Uint8Array = new Uint8Array(0);
   #windows: readonly DmaWindow[] = [];
-  /** Views of whole pages that were asked for before, by page of the heap: most accesses are to such. */
-  #pages: (Uint8Array | undefined)[] = [];
+  /** Views that were asked for before, by a hash of their address: drivers use the same buffers again and again. */
+  readonly #views: (Uint8Array | undefined)[] = Array.from({ length: 1 << VIEW_BITS }, () => undefined);
+  readonly contiguous = true;
   readonly #mastering: () => number;
   readonly #report: (text: string) => void;
   #faults = 0;
@@ -38,17 +41,18 @@ export class HeapDma implements Dma {
   map(memory: ArrayBufferLike, windows: readonly DmaWindow[]): void {
     this.#bytes = new Uint8Array(memory);
     this.#windows = windows;
-    this.#pages = Array.from({ length: Math.ceil(memory.byteLength / PAGE) }, () => undefined);
+    this.#views.fill(undefined);
   }
 
   view(iova: number, bytes: number, write: boolean): Uint8Array | null {
     if ((this.#mastering() & 1) === 0) return this.#refuse(iova, bytes, write, "bus mastering is off");
-    const page = bytes === PAGE && iova % PAGE === 0 ? iova / PAGE : -1;
-    if (page >= 0 && this.#pages[page] !== undefined) return this.#pages[page];
+    const slot = Math.imul(iova >>> 4, HASH) >>> (32 - VIEW_BITS);
+    const known = this.#views[slot];
+    if (known !== undefined && known.byteOffset === iova && known.length === bytes) return known;
     for (const window of this.#windows) {
       if (iova < window.iova || iova + bytes > window.iova + window.bytes) continue;
       const view = this.#bytes.subarray(iova, iova + bytes);
-      if (page >= 0) this.#pages[page] = view;
+      this.#views[slot] = view;
       return view;
     }
     return this.#refuse(iova, bytes, write, "it is outside the device's windows");

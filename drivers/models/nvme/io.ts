@@ -76,13 +76,13 @@ function carryOut(c: Controller, command: Command, opcode: number): number {
 
 /** Whether each piece of memory holds whole blocks; otherwise the data take a detour. */
 function wholeBlocks(c: Controller): boolean {
-  return c.walk.lengths[0]! % c.store.lbaBytes === 0;
+  return (c.walk.lengths[0]! & (c.store.lbaBytes - 1)) === 0;
 }
 
 function read(c: Controller, offset: number, bytes: number): number {
   c.health.reads++;
   c.health.bytesRead += bytes;
-  const direct = wholeBlocks(c);
+  const direct = wholeBlocks(c) || c.store.readsParts;
   if (!direct) c.store.read(offset, bounce.subarray(0, bytes));
   const { addresses, lengths, count } = c.walk;
   let done = 0;
@@ -100,7 +100,7 @@ function read(c: Controller, offset: number, bytes: number): number {
 function write(c: Controller, offset: number, bytes: number, fua: boolean): number {
   c.health.writes++;
   c.health.bytesWritten += bytes;
-  const direct = wholeBlocks(c);
+  const direct = wholeBlocks(c) || c.store.writesParts(fua);
   const { addresses, lengths, count } = c.walk;
   let done = 0;
   for (let i = 0; i < count; i++) {

@@ -35,7 +35,16 @@ export class Store {
     this.cached = options.writeCache;
   }
 
-  /** All of these: @throws Error when the medium fails. Offsets and lengths are whole blocks. */
+  /** Whether a part of a block can be read; and written, with or without FUA. */
+  get readsParts(): boolean {
+    return this.#cache.empty;
+  }
+
+  writesParts(lasting: boolean): boolean {
+    return (lasting || !this.cached) && !this.tearing && this.#cache.empty;
+  }
+
+  /** All of these: @throws Error when the medium fails. Offsets and lengths are whole blocks, or parts where it is so. */
   read(offset: number, into: Uint8Array): void {
     this.#cache.read(offset, into);
   }
