@@ -153,7 +153,7 @@ test("close writes the cache to the file", async () => {
 
 test("a model that cannot be made is an error that says why", async () => {
   const rig = new Rig({}, modelBackend("model:nvme", { file: "/dev/null/disk" }));
-  await expect(rig.map()).rejects.toThrow("model:nvme: /dev/null/disk: ENOTDIR");
+  await expect(rig.map()).rejects.toThrow(/^model:nvme: \/dev\/null.*EEXIST/);
   expect(() => modelBackend("model:tape", {})).toThrow('there is no model "tape"; there are: nvme');
   expect(() => modelBackend("nvme", {})).toThrow("no model; there are: model:nvme");
   expect(() => modelBackend("model:nvme", { host: "cloud" })).toThrow('host: worker or stepped, not "cloud"');
