@@ -44,7 +44,7 @@ export class Store {
     return (lasting || !this.cached) && !this.tearing && this.#cache.empty;
   }
 
-  /** All of these: @throws Error when the medium fails. Offsets and lengths are whole blocks, or parts where it is so. */
+  /** All of these: @throws Error when the medium fails. Offsets and lengths are whole blocks, or parts if they may. */
   read(offset: number, into: Uint8Array): void {
     this.#cache.read(offset, into);
   }
