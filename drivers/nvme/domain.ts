@@ -5,7 +5,7 @@ import { defineDomain } from "#kernel/manifest/manifest.ts";
 
 export default defineDomain({
   description: "Drives an NVM Express 1.4 controller: a block device, and all else that the controller can do",
-  provides: { disk: "BlockDevice", nvme: "Nvme" },
+  provides: { disk: "BlockDevice", nvme: "Nvme", closing: "Closing" },
   uses: { slot: "PciSlot" },
   runtime: "stub",
   // A thread for each transfer that waits. `read` and `write` wait for the device, which may take seconds to recover.

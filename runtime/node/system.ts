@@ -17,7 +17,14 @@ import type { DomainInfo } from "../../kernel/domain/info.ts";
 import { Kernel } from "../../kernel/kernel.ts";
 import type { DeviceInfo } from "../../kernel/device/device.ts";
 import type { DeviceReport } from "../../kernel/device/devices.ts";
-import { DEFAULT_RESTART, DOMAINS, LIFECYCLE, PCI_BUS, type ResolvedSystem } from "../../kernel/manifest/manifest.ts";
+import {
+  DEFAULT_RESTART,
+  DOMAINS,
+  LIFECYCLE,
+  PCI_BUS,
+  type ProvidedObject,
+  type ResolvedSystem,
+} from "../../kernel/manifest/manifest.ts";
 import type { Ablation } from "../../kernel/proxy/generate.ts";
 import type { GraphEdge } from "../../kernel/capability/graph.ts";
 import type { EdgeInfo } from "../../kernel/proxy/link.ts";
@@ -84,6 +91,12 @@ export interface Statistics {
   /** The part of it that was not found in a domain: the host program's, the kernel's, and what samples miss. */
   readonly hostMs: number;
   readonly uptimeMs: number;
+}
+
+/** As interfaces/closing.ts. */
+const CLOSING = "Closing";
+interface Closing {
+  close(): unknown;
 }
 
 /** A service of this program: objects that implement an interface, in the order of their `self` numbers. */
@@ -214,10 +227,13 @@ export class System {
       const names = domain.entry.provides.map((p) => `${name}.${p.name}`).join(", ");
       throw new KernelError("unknown-capability", `${path}: ${name} provides ${names || "nothing"}`);
     }
-    const target = targetOf(domain, provided.interface, provided.self);
-    const number = this.kernel.linker.grant(this.kernel.hostDomain, target);
-    if (number < FIRST_HANDLE) throw new KernelError("limit", `${path}: the host holds too many capabilities`);
-    return this.#wrapClient(provided.interface, number) as T;
+    return this.#clientOf(domain, provided) as T;
+  }
+
+  #clientOf(domain: Domain, { interface: name, self }: ProvidedObject): HostClient {
+    const number = this.kernel.linker.grant(this.kernel.hostDomain, targetOf(domain, name, self));
+    if (number < FIRST_HANDLE) throw new KernelError("limit", `${domain.name}: the host holds too many capabilities`);
+    return this.#wrapClient(name, number);
   }
 
   devices(): DeviceInfo[] {
@@ -287,7 +303,7 @@ export class System {
     return handedOver;
   }
 
-  /** Ends every domain, last started first; then no device reaches the heap any more, and the watchdog ends. */
+  /** Ends every domain, last started first, those that provide a `Closing` after its call; then no device reaches the heap any more, and the watchdog ends. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -295,13 +311,24 @@ export class System {
     for (const { name } of this.kernel.domains().toReversed()) {
       // Children go with their creator.
       const domain = this.kernel.provider(name);
-      if (domain?.alive === true) this.kernel.kill(domain, "system stopped");
+      if (domain?.alive === true) this.#end(domain);
     }
     // Suspended stacks unwind in turns of the loop.
     const unwound = (): boolean => this.kernel.domains().every((d) => d.threads === 0);
     for (let turn = 0; turn < STOP_TURNS && !unwound(); turn++) await new Promise(setImmediate);
     await this.kernel.devices.stop();
     await this.#watchdog.stop();
+  }
+
+  #end(domain: Domain): void {
+    const closing = domain.entry.provides.find((provided) => provided.interface === CLOSING);
+    try {
+      if (closing !== undefined && domain.state === "running")
+        (this.#clientOf(domain, closing) as unknown as Closing).close();
+    } catch {
+      // No call could be made, and whatever it would have answered, the domain ends.
+    }
+    if (domain.alive) this.kernel.kill(domain, "system stopped");
   }
 
   #onFault(report: FaultReport): void {

@@ -214,6 +214,22 @@ describe("the Nvme interface", () => {
     expect(await nvme.errorEntry(1000)).toMatchObject({ error: "Invalid" });
   });
 
+  test("a system that stops in order shuts the controller down first", async () => {
+    lab = await makeLab();
+    await ready(lab);
+    const written: number[] = [];
+    const { backend, system } = lab;
+    const write32 = backend.write32.bind(backend);
+    backend.write32 = (bar, offset, value) => {
+      // CC, 3.1.5: its Shutdown Notification.
+      if (bar === 0 && offset === 0x14) written.push((value >> 14) & 3);
+      write32(bar, offset, value);
+    };
+    expect(await settle(lab.nvme.write(transfer(0, 512, 3)) as never)).toEqual([3]);
+    await system.stop();
+    expect(written).toEqual([1]);
+  });
+
   test("after a shutdown nothing is accepted until it is configured again", async () => {
     lab = await makeLab();
     await ready(lab);
