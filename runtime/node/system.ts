@@ -303,7 +303,10 @@ export class System {
     return handedOver;
   }
 
-  /** Ends every domain, last started first, those that provide a `Closing` after its call; then no device reaches the heap any more, and the watchdog ends. */
+  /**
+   * Ends every domain, last started first, those that provide a `Closing` after its call; then no device reaches the heap
+   * any more, and the watchdog ends.
+   */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
