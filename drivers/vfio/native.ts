@@ -58,6 +58,8 @@ export interface NativeVfioDevice {
   disableIrqs(kind: number): void;
   /** Rejects with ENOTTY where the function has no reset. */
   reset(): Promise<void>;
+  /** What became of it, for those who cannot wait: 0 done, 1 under way, 2 failed. */
+  resetState(): number;
   close(): void;
 }
 

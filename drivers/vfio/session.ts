@@ -193,6 +193,13 @@ export class Session {
     if (this.#resetErrno !== 0) throw new Refused("a reset", this.#resetErrno);
   }
 
+  /** Whether the last reset was answered, and well, without waiting. */
+  resetDone(): boolean {
+    this.look();
+    const over = this.#resetting < 0 && !this.#gone;
+    return (over && this.#resetErrno === 0) || (this.#gone && this.#closedByServer);
+  }
+
   #end(error: Error): void {
     if (this.#gone) return;
     this.#gone = true;

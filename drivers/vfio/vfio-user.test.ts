@@ -153,6 +153,19 @@ describe.skipIf(nativeMissing() !== null)("a device of another process", () => {
     await settled(Reg.DONE, 1);
   });
 
+  test("quiesce is seen to be over without the event loop", async () => {
+    map();
+    device.start();
+    device.write32(0, Reg.SCRATCH, 7);
+    const over = device.quiesce();
+    for (const end = performance.now() + 5_000; !device.quiesced!() && performance.now() < end;);
+    device.start();
+    expect(device.read32(0, Reg.SCRATCH)).toBe(0);
+    device.write32(0, Reg.SCRATCH, 8);
+    await over;
+    expect(device.read32(0, Reg.SCRATCH)).toBe(8);
+  });
+
   test("a server that dies is a device that is gone, and says so", async () => {
     const events: DeviceEvent[] = [];
     device.onEvent = (event) => events.push(event);

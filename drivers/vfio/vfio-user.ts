@@ -203,8 +203,17 @@ class VfioUserBackend implements DeviceBackend {
     this.#live = false;
     this.configWrite(COMMAND, 2, this.configRead(COMMAND, 2) & ~BUS_MASTER);
     this.#dropVectors();
-    this.#quiescing = this.#session.reset(RESET_MS).finally(() => (this.#quiescing = null));
-    return this.#quiescing;
+    const quiescing = this.#session.reset(RESET_MS).finally(() => {
+      if (this.#quiescing === quiescing) this.#quiescing = null;
+    });
+    this.#quiescing = quiescing;
+    return quiescing;
+  }
+
+  quiesced(): boolean {
+    if (this.#quiescing !== null && !this.#session.resetDone()) return false;
+    this.#quiescing = null;
+    return true;
   }
 
   async close(): Promise<void> {

@@ -19,6 +19,9 @@ const MSI = 1;
 const MSIX = 2;
 const ERROR = 3;
 const REQUEST = 4;
+/** `NativeVfioDevice.resetState`. */
+const RESET_RUNS = 1;
+const RESET_FAILED = 2;
 
 /** A mapped part of a BAR. */
 interface Part {
@@ -56,6 +59,8 @@ class VfioBackend implements DeviceBackend {
   /** Registers may be reached: memory decoding is on, and no reset is under way. */
   #live = false;
   #quiescing: Promise<void> | null = null;
+  /** Changes with each reset, and when one was seen to be over. */
+  #turn = 0;
   #closed = false;
 
   constructor(native: Native, bdf: string, device: NativeVfioDevice) {
@@ -223,17 +228,37 @@ class VfioBackend implements DeviceBackend {
     this.configWrite(COMMAND, 2, this.configRead(COMMAND, 2) & ~BUS_MASTER);
     this.#live = false;
     this.#dropVectors();
-    this.#quiescing = this.#reset().finally(() => (this.#quiescing = null));
-    return this.#quiescing;
+    const quiescing = this.#reset().finally(() => {
+      if (this.#quiescing === quiescing) this.#quiescing = null;
+    });
+    this.#quiescing = quiescing;
+    return quiescing;
   }
 
   /** Resets; a function that has no reset, or that fails to, loses its mappings instead, until the next start. */
   async #reset(): Promise<void> {
+    const turn = ++this.#turn;
     try {
       await this.#device.reset();
     } catch {
-      if (this.#mapped) this.#unmapWindows();
+      // Unless somebody who could not wait has seen to it.
+      if (turn === this.#turn && this.#mapped) this.#unmapWindows();
     }
+  }
+
+  quiesced(): boolean {
+    if (this.#quiescing === null) return true;
+    const state = this.#device.resetState();
+    if (state === RESET_RUNS) return false;
+    try {
+      if (state === RESET_FAILED && this.#mapped) this.#unmapWindows();
+    } catch {
+      // The promise says why.
+      return false;
+    }
+    this.#turn++;
+    this.#quiescing = null;
+    return true;
   }
 
   async close(): Promise<void> {

@@ -150,6 +150,10 @@ export class FaultBackend implements DeviceBackend {
     return this.#inner.quiesce();
   }
 
+  quiesced(): boolean {
+    return this.#inner.quiesced?.() ?? false;
+  }
+
   close(): Promise<void> {
     return this.#inner.close();
   }

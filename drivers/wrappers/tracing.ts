@@ -224,6 +224,10 @@ export class TracingBackend implements DeviceBackend {
     return this.inner.quiesce();
   }
 
+  quiesced(): boolean {
+    return this.inner.quiesced?.() ?? false;
+  }
+
   close(): Promise<void> {
     return this.inner.close();
   }

@@ -80,6 +80,11 @@ export interface DeviceBackend {
    * a plain call, during which no promise resolves.
    */
   quiesce(): void | Promise<void>;
+  /**
+   * Whether what `quiesce` promised last has come true, without waiting: asked within a plain call, during which no
+   * promise resolves. A back end whose promises nobody else keeps does not have it.
+   */
+  quiesced?(): boolean;
   /** The kernel's ear; called from the host's loop. */
   onEvent?: ((event: DeviceEvent) => void) | undefined;
   /** After `quiesce`. */

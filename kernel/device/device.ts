@@ -120,6 +120,7 @@ export class Device implements QueueDevice {
   open(caller: Domain): number {
     if (this.gone) return Status.Gone;
     if (this.backend.identity.classCode !== NVME_CLASS) return Status.Refused;
+    this.look();
     if (this.state !== "closed") return Status.Busy;
     this.#begin();
     this.state = "open";
@@ -176,10 +177,16 @@ export class Device implements QueueDevice {
       return this.#keep(error);
     }
     if (stopping === undefined) return this.#silent();
-    this.#silence = stopping.then(
-      () => this.#silent(),
-      (error: unknown) => this.#keep(error),
+    const silence: Promise<void> = stopping.then(
+      () => void (this.#silence === silence && this.#silent()),
+      (error: unknown) => void (this.#silence === silence && this.#keep(error)),
     );
+    this.#silence = silence;
+  }
+
+  /** A caller that cannot wait asks again and again: the end of a reset must not need the event loop. */
+  look(): void {
+    if (this.#silence !== null && this.backend.quiesced?.() === true) this.#silent();
   }
 
   /** No access of the device to memory can come any more. */

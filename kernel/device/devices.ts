@@ -160,6 +160,7 @@ export class Devices {
     const { driver, driverId } = device;
     if (driver === null || this.#caller() !== driverId) return Status.NotYours;
     if (this.#words[ALIVE + (driverId << (DOMAIN_SHIFT - 2))] !== driver.generation) return Status.NotYours;
+    if (device.state !== "open") device.look();
     return device.state === "open" || silent ? Status.ok : Status.Busy;
   }
 
@@ -190,6 +191,7 @@ export class Devices {
         return this.#fields(vendor, device, classCode, revision, subsystemVendor, subsystem);
       },
       state: (self) => {
+        devices[self]!.look();
         const { driver, state, gone, grammar, faults } = devices[self]!;
         const flags = [driver !== null, state === "resetting", gone, grammar.writable].map(Number);
         return this.#fields(...flags, faults);

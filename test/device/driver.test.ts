@@ -225,6 +225,31 @@ test("reset: in progress until the device is silent, then everything comes back"
   expect(driver.device("createQueue", 0, 8, 4096)).toHaveLength(6);
 });
 
+test("within a plain call, in which no promise resolves, a device that is silent is seen to be", async () => {
+  bringUp(driver, device, true);
+  identify(driver, device);
+  driver.submit(1, { opcode: 2, id: 1, nsid: 1, object: driver.make("Page") });
+  device.hold = true;
+  driver.device("reset");
+  expect((driver.device("state") as number[]).slice(0, 3)).toEqual([1, 1, 0]);
+  device.silent = true;
+  expect((driver.device("state") as number[]).slice(0, 3)).toEqual([1, 0, 0]);
+  expect(driver.complete(1)[0]!.slice(2)).toEqual([1 | (1 << 16), 0xffff0001]);
+  device.silent = false;
+  driver.device("close");
+  expect(driver.device("open")).toBe("Busy");
+  device.silent = true;
+  expect(driver.device("open")).toHaveLength(6);
+  expect(driver.device("createQueue", 0, 8, 4096)).toHaveLength(6);
+  // The promises of both come true later, and change nothing.
+  device.release();
+  await settled();
+  expect(device.running).toBe(true);
+  expect((driver.device("state") as number[]).slice(0, 3)).toEqual([1, 0, 0]);
+  expect(bus.lab.system.devices()[0]!.queues).toBe(1);
+  bus.lab.audit();
+});
+
 test("closed: nothing is the device's any more once it is silent, and it can be opened again", async () => {
   const empty = heap().charged(FIRST_DOMAIN);
   bringUp(driver, device, true);

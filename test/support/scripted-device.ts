@@ -55,6 +55,8 @@ export class ScriptedDevice implements DeviceBackend {
   /** When set, a quiesce lasts until `release`, or fails; or is done at once. */
   hold = false;
   instant = false;
+  /** What `quiesced` says; then the device is as after a reset, whatever became of the promise. */
+  silent = false;
   #held: { resolve: () => void; reject: (error: Error) => void }[] = [];
   memory: Uint8Array = new Uint8Array(0);
   #words: Int32Array = new Int32Array(0);
@@ -106,14 +108,19 @@ export class ScriptedDevice implements DeviceBackend {
   quiesce(): void | Promise<void> {
     this.quiesces++;
     this.running = false;
-    const reset = (): void => {
-      this.registers.fill(0, CC >> 2);
-      this.rings.length = 0;
-      this.fired = null;
-    };
-    if (this.instant) return reset();
-    if (!this.hold) return Promise.resolve().then(reset);
-    return new Promise<void>((resolve, reject) => this.#held.push({ resolve, reject })).then(reset);
+    if (this.instant) return this.#reset();
+    if (!this.hold) return Promise.resolve().then(() => this.#reset());
+    const held = new Promise<void>((resolve, reject) => this.#held.push({ resolve, reject }));
+    return held.then(() => void (this.silent || this.#reset()));
+  }
+  #reset(): void {
+    this.registers.fill(0, CC >> 2);
+    this.rings.length = 0;
+    this.fired = null;
+  }
+  quiesced(): boolean {
+    if (this.silent) this.#reset();
+    return this.silent;
   }
   async close(): Promise<void> {
     this.closed = true;

@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use napi::bindgen_prelude::AsyncTask;
 use napi::{Env, Error, Result, Status, Task};
@@ -71,7 +72,14 @@ struct Open {
     file: File,
     device: Handle,
     container: Arc<VfioContainer>,
+    /// Of the last reset: one of the three below.
+    reset: AtomicU32,
 }
+
+/// There is none under way; the last one failed.
+const RESET_DONE: u32 = 0;
+const RESET_RUNS: u32 = 1;
+const RESET_FAILED: u32 = 2;
 
 impl Open {
     fn new(sysfs: &str) -> Result<Open> {
@@ -95,6 +103,7 @@ impl Open {
             device,
             container,
             file,
+            reset: AtomicU32::new(RESET_DONE),
         })
     }
 
@@ -127,10 +136,15 @@ impl Task for Reset {
 
     fn compute(&mut self) -> Result<()> {
         // SAFETY: an ioctl without argument on an open vfio device.
-        if unsafe { libc::ioctl(self.open.file.as_raw_fd(), DEVICE_RESET) } == 0 {
-            return Ok(());
-        }
-        Err(last(format!("{}: VFIO_DEVICE_RESET", self.open.name)))
+        let failed = unsafe { libc::ioctl(self.open.file.as_raw_fd(), DEVICE_RESET) } != 0;
+        let result = if failed {
+            Err(last(format!("{}: VFIO_DEVICE_RESET", self.open.name)))
+        } else {
+            Ok(())
+        };
+        let state = if failed { RESET_FAILED } else { RESET_DONE };
+        self.open.reset.store(state, Ordering::SeqCst);
+        result
     }
 
     fn resolve(&mut self, _env: Env, _output: ()) -> Result<()> {
@@ -277,9 +291,15 @@ impl VfioDevice {
     /// Rejects with ENOTTY when the function has no reset of its own.
     #[napi]
     pub fn reset(&self) -> Result<AsyncTask<Reset>> {
-        Ok(AsyncTask::new(Reset {
-            open: self.open()?.clone(),
-        }))
+        let open = self.open()?.clone();
+        open.reset.store(RESET_RUNS, Ordering::SeqCst);
+        Ok(AsyncTask::new(Reset { open }))
+    }
+
+    /// What became of the last reset, for those who cannot wait for its promise: 0 done, 1 under way, 2 failed.
+    #[napi]
+    pub fn reset_state(&self) -> Result<u32> {
+        Ok(self.open()?.reset.load(Ordering::SeqCst))
     }
 
     /// The system resets the function and forgets its mappings when the last descriptor goes.
