@@ -5,7 +5,7 @@
  * doorbell alone: load, driver, device layer, and what stands between them. Invariant: no request may fail, and reads
  * are looked at; what the model takes is measured in the same sample, and shown apart.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../lib/cycles.ts";
@@ -222,6 +222,7 @@ class Bench {
 
   /** The file is the model's: it is there once one was made on it. */
   async needFile(): Promise<void> {
+    if (existsSync(this.file)) return;
     const system = await NvmeSystem.boot("domain", this.file);
     await system.stop();
   }
