@@ -304,8 +304,8 @@ export class System {
   }
 
   /**
-   * Ends every domain, last started first, those that provide a `Closing` after its call; then no device reaches the heap
-   * any more, and the watchdog ends.
+   * Ends every domain, last started first, those that provide a `Closing` after its call; then no device reaches the
+   * heap any more, and the watchdog ends.
    */
   async stop(): Promise<void> {
     if (this.#stopped) return;

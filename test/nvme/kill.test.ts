@@ -105,7 +105,7 @@ function follow(out: string, model: Model, where: string): number {
   return acknowledged;
 }
 
-test(`${ROUNDS} rounds: no acknowledged change is lost`, { timeout: 900_000 }, async () => {
+test(`${ROUNDS} rounds: no acknowledged change is lost`, { timeout: 1_800_000 }, async () => {
   const lives = async (disk: number): Promise<number> => {
     const model: Model = new Map();
     let acknowledged = 0;
