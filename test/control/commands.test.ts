@@ -147,8 +147,29 @@ test("a crash of the domain's own has its source line and call chain in the post
   expect(fault!.chain).toEqual(["host", "shell", "crasher"]);
 });
 
+test("devices, each access to one by name, and faults", async () => {
+  const { running } = await json<{ running: { name: string; system: string; driver: string; backend: string }[] }>(
+    "devices",
+  );
+  expect(running).toMatchObject([{ name: "nvme0", system: NAME, driver: "nvme", backend: "model:nvme" }]);
+  // The disk rests: somebody has to use it.
+  const use = setInterval(() => system.stdin!.write("kv put traced yes\n"), 200);
+  const traced = await on("trace", "nvme0", "--mmio", "--limit", "2").finally(() => clearInterval(use));
+  expect({ code: traced.code, err: traced.err }).toEqual({ code: 0, err: "" });
+  expect(traced.out).toMatch(/^( +\d+ +\d+\.\d{6}s {2}\S.*\n){2}$/);
+  const fault = "error:after=1000000000";
+  expect(await json("fault", "nvme0", fault)).toEqual({ device: "nvme0", fault });
+});
+
 describe("mistakes", () => {
   test.each([
+    [["fault", "nvme0", "hung"], /^samara: nvme0: unknown fault "hung"; there are error, /, 1],
+    [["fault", "nvme", "hang"], /^samara: there is no device "nvme" \(did you mean "nvme0"\?\)\n$/, 1],
+    [["trace", "nvme", "--mmio"], /^samara: there is no device "nvme" /, 1],
+    [["trace", "nvme0", "--mmio", "--follow"], /^samara: trace: --follow does not go with --mmio\n$/, 2],
+    [["trace", "a", "--mmio", "--diff"], /^samara: trace: --mmio and --diff do not go together\n$/, 2],
+    [["trace", "a", "--diff"], /^samara: trace: write: trace --diff A B\n$/, 2],
+    [["trace", "/no/such", "--show"], /^samara: \/no\/such cannot be read: ENOENT\n$/, 1],
     [["kill", "kvv"], /^samara: no domain is named "kvv"; there are init, .*scratch, .*\n$/, 1],
     [["inspect"], /^samara: inspect: an argument is missing; write: inspect DOMAIN\n$/, 2],
     [["trace", "kv", "--limit", "x"], /^samara: trace: --limit takes a whole number/, 2],

@@ -48,6 +48,11 @@ describe("mistakes get one message and exit code 2", () => {
     [["new", "domain", "Bad_Name"], 'samara: new: "Bad_Name" is no name'],
     [["new", "domain", "kv"], "samara: new: there is already a domains/kv"],
     [["new", "domain", "threads"], "samara: new: there is already a test/domains/threads"],
+    [["run", "default", "--record", "nvme0"], "samara: run: --record takes DEVICE=FILE"],
+    [
+      ["run", "default", "--replay", "nvme=x"],
+      'run: --replay: the system has no device "nvme" (did you mean "nvme0"?)',
+    ],
     [["new", "service", "x"], 'samara: new: "service" cannot be made'],
   ])("%j", async (args, message) => {
     const { code, out, err } = await samara(args);
