@@ -4,7 +4,7 @@
  * Domains are WebAssembly text, so that a test can do what no compiler would. After each test `audit()` runs the
  * whole-heap invariant checker.
  */
-import { expect } from "vitest";
+import { deepStrictEqual as deepEqual } from "node:assert";
 import wabt from "wabt";
 import type { DeviceBackend } from "#kernel/device/backend.ts";
 import type { FaultReport } from "#kernel/domain/fault.ts";
@@ -149,8 +149,8 @@ export class Lab {
 
   /** Every record, slot, block and charge agrees, and the stack is empty. */
   audit(): void {
-    expect(this.system.kernel.heap.check()).toEqual([]);
-    expect(this.system.kernel.devices.check()).toEqual([]);
+    deepEqual(this.system.kernel.heap.check(), []);
+    deepEqual(this.system.kernel.devices.check(), []);
   }
 
   async close(): Promise<void> {

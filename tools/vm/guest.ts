@@ -251,7 +251,7 @@ export class Guest {
 
   /** Turns the guest off, in order when it still answers, and removes what it used. */
   async close(): Promise<void> {
-    this.#agent?.write("off\n");
+    if (this.#agent?.writable === true) this.#agent.write("off\n");
     if (this.#agent !== null) await Promise.race([this.#exited, wait(OFF_MS)]);
     this.#kill();
     await this.#exited;
