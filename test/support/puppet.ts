@@ -4,7 +4,6 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { DeviceBackend } from "#kernel/device/backend.ts";
 import { ROOT } from "#tools/lib/paths.ts";
 import { makeLab, type Lab, type LabDomain, type Names } from "./lab.ts";
 import type { DeviceBackend } from "#kernel/device/backend.ts";
