@@ -43,9 +43,9 @@ export const ALL_ONES: u32 = ~0;
 const ADMIN_ENTRIES: u32 = 32;
 /** Bytes of the largest data of an admin command. */
 const ADMIN_TRANSFER: u32 = 4096;
-/** How long the bus may take to find the device, and the device to be free. */
-const OPEN_MS: f64 = 5000;
-const FUNCTION_RESET_MS: f64 = 2000;
+/** How long the bus may take to find the device. */
+const CLAIM_MS: f64 = 5000;
+const FUNCTION_RESET_MS: f64 = 5000;
 const SHUTDOWN_MS: f64 = 2000;
 /** A plain call waits this long at most. */
 export const PLAIN_MS: f64 = 5000;
@@ -94,7 +94,7 @@ export class Driver extends Transport {
 
   constructor(private slot: PciSlot) {
     super();
-    this.deadline = now() + OPEN_MS;
+    this.deadline = now() + CLAIM_MS;
   }
 
   get hopeful(): bool {
@@ -196,9 +196,8 @@ export class Driver extends Transport {
   private open(time: f64): bool {
     const answer = this.device.open();
     if (answer.ok) return this.begin(time);
-    // A former life's device is still being reset: then it is busy.
-    const waits = answer.isError && answer.error == PciError.Busy;
-    if (!waits || time > this.deadline) this.giveUp();
+    // A former life's device is still being reset: then it is busy, and whether that ends well, the device layer knows.
+    if (!answer.isError || answer.error != PciError.Busy) this.giveUp();
     return false;
   }
 
@@ -395,7 +394,7 @@ export class Driver extends Transport {
     const time = now();
     this.level = 0;
     this.troubles = 0;
-    this.deadline = time + OPEN_MS;
+    this.deadline = time + CLAIM_MS;
     if (this.phase == Phase.Claim || this.phase == Phase.Open) return;
     this.active = 0;
     if (this.phase == Phase.Failed) {
