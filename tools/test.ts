@@ -95,7 +95,7 @@ function runVitest(args: readonly string[]): { report: VitestReport | null; exit
 export async function test(args: readonly string[]): Promise<number> {
   let result: Tally;
   try {
-    const broken = await buildAll((dir) => process.stdout.write(`building ${dir}\n`));
+    const broken = await buildAll(null, (dir) => process.stdout.write(`building ${dir}\n`));
     // Before the tests that need it, so that none runs into its time limit.
     if (nativeMissing() === null) buildNative((line) => process.stdout.write(`${line}\n`));
     const { report, exitCode } = runVitest(args);

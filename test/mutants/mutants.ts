@@ -7,6 +7,7 @@ import { HEAP_MUTANTS } from "./heap.ts";
 import { LOADER_MUTANTS } from "./loader.ts";
 import { MODEL_MUTANTS } from "./models.ts";
 import type { Mutant } from "./mutant.ts";
+import { OWNERSHIP_MUTANTS } from "./ownership.ts";
 import { PCI_MUTANTS } from "./pci.ts";
 import { PROXY_MUTANTS } from "./proxies.ts";
 import { SLICE_MUTANTS } from "./slices.ts";
@@ -25,5 +26,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...PCI_MUTANTS,
   ...MODEL_MUTANTS,
   ...THREAD_MUTANTS,
+  ...OWNERSHIP_MUTANTS,
   ...VFIO_MUTANTS,
 ];

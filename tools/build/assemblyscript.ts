@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { DEFAULT_LIMITS, DOMAINS, type DomainDescriptor } from "#kernel/manifest/manifest.ts";
 import { ROOT } from "../lib/paths.ts";
 import { readText } from "../lib/files.ts";
+import type { Proof } from "../ownership/index.ts";
 import { BuildError, frame } from "./errors.ts";
 
 /** Folders whose `heap/`, `os/` and `idl/` a domain imports. */
@@ -29,6 +30,10 @@ export interface Compiled {
   readonly inputs: ReadonlyMap<string, string | null>;
   /** False: the ownership check found mistakes, and they were only told. */
   readonly isSound: boolean;
+  /** What the ownership check proved. */
+  readonly proofs: readonly Proof[];
+  /** Milliseconds of the whole compilation, and of the ownership check in it. */
+  readonly milliseconds: { readonly whole: number; readonly check: number };
 }
 
 /** What the compiler tells about one diagnostic (fields of its `DiagnosticMessage` that we use). */
@@ -119,6 +124,7 @@ export async function compileAssemblyScript(
   const { default: asc } = await import("assemblyscript/asc");
   const { appendSection, ownershipCheck } = await import("../ownership/index.ts");
   const check = ownershipCheck();
+  const started = performance.now();
   const inputs = new Map<string, string | null>();
   const outputs = new Map<string, string | Uint8Array>();
   const diagnostics: Diagnostic[] = [];
@@ -156,12 +162,17 @@ export async function compileAssemblyScript(
     throw new BuildError(`${dir}: error: the AssemblyScript compiler wrote no module`);
   }
   const report = check.report()!;
-  const map = withRealPaths(sourceMap);
+  const result = {
+    sourceMap: withRealPaths(sourceMap),
+    inputs,
+    proofs: report.proofs,
+    milliseconds: { whole: performance.now() - started, check: check.milliseconds() },
+  };
   if (report.problems.length === 0)
-    return { bytes: appendSection(bytes, report.proofs, realPath), sourceMap: map, inputs, isSound: true };
+    return { ...result, bytes: appendSection(bytes, report.proofs, realPath), isSound: true };
   const severity = onOwnership === undefined ? "error" : "warning";
   const text = report.problems.map((p) => describe(p, p.path, severity)).join("\n");
   if (onOwnership === undefined) throw new BuildError(text);
   onOwnership(text);
-  return { bytes, sourceMap: map, inputs, isSound: false };
+  return { ...result, bytes, isSound: false };
 }

@@ -167,11 +167,12 @@ export const answerKept = (name: string): string =>
   "and keep the object in an `Owned` (`heap/owned`)";
 
 export const lentAndMoved = (p: Place, name: string): string =>
-  `${quoted(p)} is lent and moved to \`${name}\` in one call: the loan would be of what is gone; pass another object`;
+  `${quoted(p)} is lent and moved to \`${name}\` in one call: the loan would be of what is gone; ` +
+  "pass another object";
 
 export const functionValue = (name: string, parameter: string): string =>
-  `\`${name}\` only borrows \`${parameter}\`, and a function value cannot say so: who calls it believes to have moved ` +
-  "the object; write a function that takes it, and frees or moves it";
+  `\`${name}\` only borrows \`${parameter}\`, and a function value cannot say so: who calls it believes to have ` +
+  "moved the object; write a function that takes it, and frees or moves it";
 
 export const answerPassed = (name: string): string =>
   `\`${name}\` is the answer of a call and carries an object: look at \`ok\` here, and pass the object`;
