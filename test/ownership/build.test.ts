@@ -98,14 +98,14 @@ describe("the facts", () => {
     cpSync(join(ROOT, "domains/medium"), join(ROOT, SCRATCH, "medium"), { recursive: true });
     const { bytes } = await buildDomain(`${SCRATCH}/medium`, model, undefined, "quick");
     const { functions } = factsOf(bytes) as { functions: { name: string; parameters: string[]; facts: unknown[][] }[] };
-    const write = functions.find(({ name }) => name === "Medium.write")!;
-    expect(write.parameters).toEqual(["none", "none", "none", "borrow"]);
-    expect(write.facts.map(([, , place, state]) => [place, state])).toContainEqual(["request", "borrowed"]);
+    const lent = functions.find(({ name }) => name === "Medium.write")!;
+    expect(lent.parameters).toEqual(["none", "none", "none", "borrow"]);
+    expect(lent.facts.map(([, , place, state]) => [place, state])).toContainEqual(["request", "borrowed"]);
   });
 
   test("are nothing to the loader, whatever they say", async () => {
     const medium = { domain: "medium", limits: { heapObjects: 4 } };
-    const heap = { bytes: 1 << 20, objects: 16 };
+    const heap = { bytes: 16 << 20, objects: 256 };
     const { system: manifest, images } = await buildSystem(defineSystem({ name: "lie", heap, domains: { medium } }));
     const { bytes } = images.get("medium")!;
     const lie = [{ path: "x", name: "y".repeat(300), modes: ["give"], facts: [] }] as const;
