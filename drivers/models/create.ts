@@ -19,6 +19,8 @@ export interface ModelDescription {
   readonly registerWords: number;
   /** How long a read of a register takes, nanoseconds. */
   readonly mmioReadNs: number;
+  /** What people see: the model, and which waits of a device it has not, so that nobody is flattered by them. */
+  readonly shown: string;
 }
 
 /**
@@ -28,7 +30,10 @@ export interface ModelDescription {
 export function describeModel(name: string, options: ModelOptions): ModelDescription {
   known(name);
   const checked = nvmeOptions(options);
-  return { function: nvmeFunction(checked), registerWords: REGISTER_WORDS, mmioReadNs: checked.mmioReadNs };
+  const { mmioReadNs, readyMs } = checked;
+  const missing = [...(readyMs === 0 ? ["ready at once"] : []), ...(mmioReadNs === 0 ? ["register reads free"] : [])];
+  const shown = `model:${name}${missing.length === 0 ? "" : ` (${missing.join(", ")})`}`;
+  return { function: nvmeFunction(checked), registerWords: REGISTER_WORDS, mmioReadNs, shown };
 }
 
 /** @param page as many words as the description says. @throws Error as `describeModel`, or when files cannot be had */

@@ -45,7 +45,9 @@ afterAll(async () => {
 test("devices: what the kernel knows, and what the back end is", async () => {
   const { devices } = await client.request<DevicesAnswer>("devices");
   const { identity } = set.devices.get("nvme0")!;
-  expect(devices).toEqual([{ ...STATE, backend: "model:nvme", real: false, event: null, identity }]);
+  expect(devices).toEqual([
+    { ...STATE, backend: "model:nvme (ready at once, register reads free)", real: false, event: null, identity },
+  ]);
 });
 
 test("mmio: the first question begins, the next ones go on", async () => {

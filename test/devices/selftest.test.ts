@@ -43,7 +43,7 @@ test.each([512, 4096])(
     set.close();
     expect(failures(steps)).toEqual([]);
     expect(new Set(results(steps))).toEqual(new Set(["PASS"]));
-    expect(backend).toBe("model:nvme");
+    expect(backend).toBe("model:nvme (ready at once, register reads free)");
     expect(createHash("sha256").update(readFileSync(file)).digest("hex")).toBe(before);
     // What it was given: opcodes of section 5 that read or make queues, and Read.
     const { events } = parseRecord(readFileSync(record, "utf8"), record);

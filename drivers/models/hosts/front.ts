@@ -36,8 +36,8 @@ export abstract class ModelFront implements ModelBackend {
   readonly #mmioReadMs: number;
   #fired: (vector: number) => void = () => {};
 
-  constructor(name: string, about: ModelDescription) {
-    this.name = name;
+  constructor(about: ModelDescription) {
+    this.name = about.shown;
     this.identity = about.function;
     this.bars = about.function.bars.map(({ bytes }) => ({ bytes }));
     this.config = new ConfigSpace(about.function);

@@ -41,7 +41,7 @@ export class SteppedBackend extends ModelFront {
   /** @throws Error that names the option, or what of the model cannot be had */
   constructor(name: string, options: ModelOptions, settings: SteppedSettings = {}) {
     const about = describeModel(name, options);
-    super(`model:${name}`, about);
+    super(about);
     this.#now = settings.now ?? (() => performance.now());
     this.#timers = settings.now === undefined;
     this.#automatic = settings.automatic ?? true;

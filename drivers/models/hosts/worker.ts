@@ -29,7 +29,7 @@ export class WorkerBackend extends ModelFront {
   /** @throws Error that names the option that cannot be */
   constructor(model: string, options: ModelOptions) {
     const about = describeModel(model, options);
-    super(`model:${model}`, about);
+    super(about);
     this.#model = model;
     this.#options = options;
     this.#page = new Int32Array(new SharedArrayBuffer(about.registerWords * 4));

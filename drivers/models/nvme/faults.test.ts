@@ -135,7 +135,7 @@ test("removal: reads are all ones, writes do nothing, the kernel is told once", 
   expect(rig.io.poll()).toEqual([]);
   expect(rig.read(CSTS)).toBe(0xffff_ffff);
   await new Promise((resolve) => setImmediate(resolve));
-  expect(rig.events).toEqual(["gone: model:nvme: it was removed"]);
+  expect(rig.events).toEqual(["gone: model:nvme (ready at once, register reads free): it was removed"]);
   expect(rig.backend.configRead(0, 4)).toBe(0xffff_ffff);
   await rig.backend.quiesce();
   rig.backend.start();
