@@ -68,7 +68,7 @@ export interface EdgeConstants {
 export const PROXY_SCOPE = [
   "L", // Int32Array over the ledger
   "callee", // the server's export
-  "probe", // throws RangeError when less than the guaranteed head room is left
+  "room", // (depth): throws RangeError when less than the guaranteed head room is left
   "TRAP", // the one genuine trap object
   "badArgument", // (index, why): throws into the caller
   "crashed", // (error) → fault code; the callee is dying afterwards. Throws into a caller that is dying itself
@@ -139,11 +139,11 @@ class ProxyWriter {
     const results = this.#results();
     const unless = (what: Ablation, line: string): string[] => (this.#omits(what) ? [] : [line]);
     const body = [
-      ...unless("stack", "probe(0);"),
+      `const depth = L[${DEPTH}];`,
+      ...unless("stack", "room(depth);"),
       ...unless("alive", `if (${isDead(callee)}) return ${RpcFault.dead};`),
       ...(method.async === true ? ["const no = refused();", "if (no !== 0) return no;"] : []),
       ...this.#checks,
-      `const depth = L[${DEPTH}];`,
       `if (depth >= ${MAX_FRAMES}) return ${RpcFault.exhausted};`,
       ...this.#copies,
       ...this.#grants,

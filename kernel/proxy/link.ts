@@ -21,13 +21,13 @@ import type { Admitted } from "../wasm/policy.ts";
 import { EDGE_CALLS, EDGE_SHIFT, EDGES, FIRST_HANDLE, MAX_EDGES } from "../../shared-heap/layout.ts";
 import { generateProxy, PROXY_SCOPE, type Ablation } from "./generate.ts";
 import type { AsyncEdge, Threads } from "../thread/threads.ts";
+import { room } from "./room.ts";
 import { bridge, EMPTY_MEMORY, makeBridge, makeCopier, type BridgeEntry, type Copier } from "./modules.ts";
 
 /** What proxies call back for; all of it is off the hot path. */
 export interface ProxyKernel {
   readonly ledger: Int32Array;
   readonly trap: WebAssembly.RuntimeError;
-  readonly probe: (never: 0) => void;
   readonly model: Model;
   readonly typeIds: ReadonlyMap<string, number>;
   readonly omit: ReadonlySet<Ablation>;
@@ -288,7 +288,7 @@ export class EdgeLinker {
     const scope: Record<(typeof PROXY_SCOPE)[number], unknown> = {
       L: kernel.ledger,
       callee: implementation,
-      probe: kernel.probe,
+      room,
       TRAP: kernel.trap,
       badArgument,
       crashed: failed,

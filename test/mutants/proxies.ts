@@ -345,6 +345,29 @@ const LIFE: readonly Mutant[] = [
   },
 ];
 
+const STACK: readonly Mutant[] = [
+  {
+    name: "proxy-without-head-room",
+    file: GENERATE,
+    find: '...unless("stack", "room(depth);"),',
+    replace: "",
+    why: "P2: a callee is blamed for a stack that its caller used up",
+    killers: ["test/proxy/stack.test.ts"],
+    only: "optimised code, bare",
+    modes: "any",
+  },
+  {
+    name: "head-room-without-registers",
+    file: "kernel/proxy/room.ts",
+    find: 'return; ${names.join("; ")};',
+    replace: "return;",
+    why: "P2: V8 gives names that nobody uses no register, and proxies check for nothing",
+    killers: ["test/proxy/stack.test.ts"],
+    only: "optimised code, bare",
+    modes: "any",
+  },
+];
+
 const TRACE: readonly Mutant[] = [
   {
     name: "trace-of-all-calls-in-one-slot",
@@ -375,4 +398,12 @@ const TRACE: readonly Mutant[] = [
   },
 ];
 
-export const PROXY_MUTANTS: readonly Mutant[] = [...ARGUMENTS, ...RETURN, ...LINKER, ...REVOCATION, ...LIFE, ...TRACE];
+export const PROXY_MUTANTS: readonly Mutant[] = [
+  ...ARGUMENTS,
+  ...RETURN,
+  ...LINKER,
+  ...REVOCATION,
+  ...LIFE,
+  ...STACK,
+  ...TRACE,
+];

@@ -16,10 +16,13 @@ export declare enum Err { Failed }
 export interface Server {
   touch(x: RRef<Item>, y: Borrow<Item>): RpcResult<RRef<Item>, Err>;
   forever(): RpcResult<void, Err>;
+  /** Needs some KiB of stack, and ticks. */
+  some(): RpcResult<void, Err>;
 }
-/** Recurses \`levels\` deep and calls from there. */
+/** Recurses \`levels\` deep and calls from there: \`deep\` with objects that it makes there, \`bare\` without. */
 export interface Client {
   deep(levels: u32): RpcResult<u32, Err>;
+  bare(levels: u32): RpcResult<u32, Err>;
   survive(): RpcResult<u32, Err>;
 }
 `;
@@ -28,6 +31,10 @@ const server = (n: Names): string => `(module
   (import "heap" "store_i32" (func $store (param i32 i32 i32)))
   (func $forever (param i64 i64) (result i64) (i64.add (local.get 0) (call $forever (local.get 1) (i64.add (local.get 0) (i64.const 1)))))
   (func (export "${n.serve("Server.forever")}") (param i32) (result i32) (drop (call $forever (i64.const 0) (i64.const 1))) (i32.const 0))
+  (func $levels (param i32) (result i32) (if (result i32) (local.get 0)
+    (then (i32.add (call $levels (i32.sub (local.get 0) (i32.const 1))) (i32.const 1))) (else (i32.const 0))))
+  (func (export "${n.serve("Server.some")}") (param i32) (result i32)
+    (drop (call $levels (i32.const 200))) (i32.const 0))
   (func (export "${n.serve("Server.touch")}") (param i32 i32 i32) (result i32)
     (call $store (i32.const 5) (local.get 1) (i32.const 0)) (local.get 1)))`;
 
@@ -36,6 +43,7 @@ const client = (n: Names): string => `(module
   (import "${n.module("Server")}" "use" (func $use (param i32 i32) (result i32)))
   (import "${n.module("Server")}" "touch" (func $touch (param i32 i32 i32) (result i32)))
   (import "${n.module("Server")}" "forever" (func $forever (param i32) (result i32)))
+  (import "${n.module("Server")}" "some" (func $some (param i32) (result i32)))
   (import "heap" "free" (func $free (param i32)))
   ${n.newType("Item")}
   (memory 1) (data (i32.const 0) "s") (global $s (mut i32) (i32.const 0))
@@ -48,11 +56,17 @@ const client = (n: Names): string => `(module
         (call $free (call $touch (local.get $item) (local.get $lent) (global.get $s)))
         (call $free (local.get $lent))
         (i32.const 0))))
+  (func $bare (param $levels i32) (result i32)
+    (if (result i32) (local.get $levels)
+      (then (i32.add (call $bare (i32.sub (local.get $levels) (i32.const 1))) (i32.const 1)))
+      (else (call $some (global.get $s)))))
+  (func (export "${n.serve("Client.bare")}") (param i32 i32) (result i32) (call $set0 (call $bare (local.get 1))) (i32.const 0))
   (func (export "${n.serve("Client.deep")}") (param i32 i32) (result i32) (call $set0 (call $deep (local.get 1))) (i32.const 0))
   (func (export "${n.serve("Client.survive")}") (param i32) (result i32) (call $set0 (call $forever (global.get $s))) (i32.const 0)))`;
 
 type Answer = { ok: boolean; value?: number; fault?: string };
-type Client = { deep(levels: number): Answer; survive(): Answer };
+type Method = "deep" | "bare";
+type Client = Record<Method, (levels: number) => Answer> & { survive(): Answer };
 
 async function boot(): Promise<Lab> {
   return makeLab({
@@ -72,9 +86,9 @@ function unlike(wat: (n: Names) => string): (n: Names) => string {
 }
 
 /** What one depth does to a fresh client. True when it died. */
-function probe(lab: Lab, levels: number): boolean {
+function probe(lab: Lab, method: Method, levels: number): boolean {
   const faults = lab.faults.length;
-  const answer = lab.client<Client>("client.c").deep(levels);
+  const answer = lab.client<Client>("client.c")[method](levels);
   lab.audit();
   expect(lab.system.kernel.heap.statistics().objects, `levels ${levels}`).toBe(0);
   expect(lab.info("server").state, `levels ${levels}: the callee is innocent`).toBe("running");
@@ -94,9 +108,12 @@ async function revive(lab: Lab): Promise<void> {
 
 describe("the remaining stack, swept", () => {
   // Frames differ by tier, so each tier has its own limit: fresh code, and code that V8 has optimised.
-  test.each(["fresh", "optimised"])(
-    "the caller that calls with too little left is blamed, at every depth: %s code",
-    async (tier) => {
+  const ways = (["fresh", "optimised"] as const).flatMap((tier) =>
+    (["deep", "bare"] as const).map((method) => [tier, method] as const),
+  );
+  test.each(ways)(
+    "the caller that calls with too little left is blamed, at every depth: %s code, %s calls",
+    async (tier, method) => {
       let lab = await boot();
       const renew = async (): Promise<void> => {
         if (tier === "optimised") return revive(lab);
@@ -104,11 +121,11 @@ describe("the remaining stack, swept", () => {
         lab = await boot();
       };
       if (tier === "optimised") {
-        for (let i = 0; i < 3000; i++) lab.client<Client>("client.c").deep(100);
+        for (let i = 0; i < 3000; i++) lab.client<Client>("client.c")[method](100);
         await new Promise((resolve) => setTimeout(resolve, 300));
       }
       const dies = async (levels: number): Promise<boolean> => {
-        const died = probe(lab, levels);
+        const died = probe(lab, method, levels);
         if (died || tier === "fresh") await renew();
         return died;
       };
@@ -121,6 +138,7 @@ describe("the remaining stack, swept", () => {
       }
       // The limit moves while V8 optimises the kernel's own frames, so the sweep begins below it and goes on until
       // enough have died beyond it. A level is 14 bytes of optimised stack, or 64 of fresh.
+      while (await dies(low - 300)) low -= 300;
       let deaths = 0;
       let survivors = 0;
       const [enough, step] = tier === "optimised" ? [200, 1] : [30, 48];
@@ -143,18 +161,29 @@ describe("the remaining stack, swept", () => {
   });
 });
 
-describe("the probe", () => {
+describe("the guaranteed head room", () => {
   const child = fileURLToPath(new URL("head-room-child.ts", import.meta.url));
-  /** Levels of an interpreted function that fit in what the probe guarantees when this compiler has made it. */
-  const levels = (compiler: string): number => {
-    const flags = [compiler, "--no-opt", "--no-maglev", "--no-sparkplug"];
-    return Number(execFileSync(process.execPath, [...flags, child], { encoding: "utf8" }));
+  /** Levels of an interpreted function that fit in it. */
+  const levels = (flags: readonly string[], ...args: string[]): number =>
+    Number(execFileSync(process.execPath, [...flags, child, ...args], { encoding: "utf8" }));
+  const ofProbe = (compiler: string): number =>
+    levels([compiler, "--no-opt", "--no-maglev", "--no-sparkplug"], "probe");
+  /** Bytes; a level takes 104. */
+  const expectRoom = (count: number, bytes: number): void => {
+    expect(count * 104).toBeGreaterThan(bytes);
+    expect(count * 104).toBeLessThan(bytes * 1.1);
   };
 
-  test("guarantees the same head room whichever of V8's compilers made it", () => {
-    const [baseline, optimised] = [levels("--liftoff-only"), levels("--no-liftoff")];
-    // A level takes 104 bytes.
-    expect(baseline * 104).toBeGreaterThan(32_000);
+  test("of the probe is the same whichever of V8's compilers made it", () => {
+    const [baseline, optimised] = [ofProbe("--liftoff-only"), ofProbe("--no-liftoff")];
+    expectRoom(baseline, 32_000);
     expect(Math.abs(baseline - optimised)).toBeLessThanOrEqual(3);
   });
+
+  test.each(["interpreter", "baseline", "middle", "best"])(
+    "of proxies is half as much again: made by the %s compiler",
+    (compiler) => {
+      expectRoom(levels(["--allow-natives-syntax"], "room", compiler), 48_000);
+    },
+  );
 });
