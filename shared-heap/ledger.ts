@@ -82,7 +82,7 @@ export class Ledger extends Containers {
   /**
    * A new object, its visible bytes and slots zero.
    * @param owner who owns it and is charged for it
-   * @param arena index of the allocator's arena
+   * @param arena index of the allocator's arena; what has slots lies in the first one, where no device writes
    * @returns its handle, or 0 when a quota, the ledger or the arena is exhausted
    * @throws HeapError "wrong-type" for a type that is not defined, "bad-owner"
    */
@@ -101,7 +101,8 @@ export class Ledger extends Containers {
     if (bytes > words[domain + (DOMAIN_BYTES_LIMIT >> 2)]! >>> 0) return 0;
     if (objects > words[domain + (DOMAIN_OBJECTS_LIMIT >> 2)]! >>> 0) return 0;
     if (this.#free === 0 && this.#fresh >= this.capacity) return 0;
-    const base = this.allocator.alloc(header + size, arena);
+    // Slots are trusted, and devices write to the other arenas.
+    const base = this.allocator.alloc(header + size, header === 0 ? arena : 0);
     if (base === 0) return 0;
 
     this.#zero(base, base + header + size);

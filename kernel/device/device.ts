@@ -192,6 +192,7 @@ export class Device implements QueueDevice {
   /** No access of the device to memory can come any more. */
   #silent(): void {
     this.#silence = null;
+    this.#enabled = this.#disabling = false;
     const { driver } = this;
     if (driver === null) {
       this.#queues.forEach((queue) => queue?.free());
@@ -287,6 +288,8 @@ export class Device implements QueueDevice {
   #control(enable: boolean): boolean {
     if (enable && this.#disabling) this.read32(Register.CSTS);
     if (enable && this.#disabling) return false;
+    // The registers that hold their addresses survive CC.EN = 0.
+    if (enable && this.#queues[0] === null) throw new RuleError("CC.EN without admin queues");
     if (!enable && this.#enabled) this.#disabling = true;
     this.#enabled = enable;
     return true;
@@ -336,7 +339,7 @@ export class Device implements QueueDevice {
   destroyQueue(id: number): number {
     const queue = this.#queues[id] ?? null;
     if (queue === null) return Status.Invalid;
-    const adminInUse = id === 0 && queue.ended === 0 && (this.#enabled || this.#disabling);
+    const adminInUse = id === 0 && (this.#enabled || this.#disabling);
     const inUse = adminInUse || queue.sqKnown !== "no" || queue.cqKnown !== "no";
     if (inUse || queue.outstanding > 0) return Status.Busy;
     queue.free();

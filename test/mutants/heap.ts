@@ -277,6 +277,24 @@ const RECLAIM: readonly Mutant[] = [
     killers: [file("reclaim.test.ts")],
     modes: "any",
   },
+  {
+    name: "slots-within-a-devices-reach",
+    file: "shared-heap/ledger.ts",
+    find: "header === 0 ? arena : 0",
+    replace: "arena",
+    why: "H3: a device writes a handle into a slot, and its driver takes another domain's object out",
+    killers: ["test/device/slots.test.ts"],
+    modes: "any",
+  },
+  {
+    name: "enabled-without-admin-queues",
+    file: "kernel/device/device.ts",
+    find: "if (enable && this.#queues[0] === null)",
+    replace: "if (enable && this.#queues[0] === undefined)",
+    why: "a controller uses rings whose memory is somebody else's by now",
+    killers: ["test/device/slots.test.ts"],
+    modes: "any",
+  },
 ];
 
 export const HEAP_MUTANTS: readonly Mutant[] = [...LEDGER, ...CONTAINERS, ...ALLOCATOR, ...RECLAIM];

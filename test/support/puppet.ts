@@ -24,6 +24,7 @@ export interface Puppet {
   poke(handle: u32, offset: u32, value: u32): RpcResult<void, never>;
   dispose(handle: u32): RpcResult<void, never>;
   put(handle: u32, box: u32): RpcResult<void, never>;
+  unpack(box: u32): RpcResult<u32, never>;
   give(handle: u32): RpcResult<RRef<Page>, never>;
   accept(page: RRef<Page>): RpcResult<u32, never>;
   post(page: Borrow<Page>, queue: u32, batch: u32): RpcResult<u32, never>;
@@ -81,6 +82,7 @@ const wat = (n: Names): string => {
   (import "heap" "load_i32" (func $load (param i32 i32) (result i32)))
   (import "heap" "store_i32" (func $store (param i32 i32 i32)))
   (import "heap" "put" (func $put (param i32 i32 i32)))
+  (import "heap" "take" (func $take (param i32 i32) (result i32)))
   (import "heap" "free" (func $free (param i32)))
   ${words.map((w) => `(import "rpc" "get${w}" (func $get${w} (result i32)))`).join("\n")}
   ${[...words, 6].map((w) => `(import "rpc" "set${w}" (func $set${w} (param i32)))`).join("\n")}
@@ -107,6 +109,7 @@ const wat = (n: Names): string => {
   ${serve("poke", 3, "(call $store (local.get 3) (local.get 1) (local.get 2)) (i32.const 0)")}
   ${serve("dispose", 1, "(call $free (local.get 1)) (i32.const 0)")}
   ${serve("put", 2, "(call $put (local.get 1) (local.get 2) (i32.const 0)) (i32.const 0)")}
+  ${serve("unpack", 1, "(call $set0 (call $take (local.get 1) (i32.const 0))) (i32.const 0)")}
   ${serve("give", 1, "(local.get 1)")}
   ${serve("accept", 1, "(call $set0 (local.get 1)) (i32.const 0)")}
   ${serve(
