@@ -198,6 +198,14 @@ const refused: [string, () => readonly string[], string[]][] = [
     ["systems/default: domains.x.limits.sliceMs: must be 1 … 60000, is 0"],
   ],
   [
+    "slice that cannot be multiplied",
+    () => domains({ x: { domain: "ramdisk", limits: { sliceMs: 10n, entryMs: 0 } } }),
+    [
+      "systems/default: domains.x.limits.sliceMs: must be an integer, is a bigint",
+      "systems/default: domains.x.limits.entryMs: must be 1 … 3600000, is 0",
+    ],
+  ],
+  [
     "memory out of range",
     () => domains({ x: { domain: "ramdisk", limits: { memoryPages: 65_536 } } }),
     ["systems/default: domains.x.limits.memoryPages: must be 0 … 32768, is 65536"],

@@ -151,12 +151,14 @@ function mergeLimits(
   }
   if (wanted.threads! > 1 && descriptor.runtime !== "stub") report.at("threads").add(ONE_THREAD);
   const sliceMs = wanted.sliceMs ?? DEFAULT_LIMITS.sliceMs;
+  // What is no number is reported elsewhere, and may be what cannot be multiplied.
+  const entryMs = typeof sliceMs === "number" ? ENTRY_SLICES * sliceMs : DEFAULT_LIMITS.entryMs;
   return {
     memoryPages: wanted.memoryPages ?? DEFAULT_LIMITS.memoryPages,
     heapBytes: wanted.heapBytes ?? Math.min(DEFAULT_LIMITS.heapBytes, heap.bytes),
     heapObjects: wanted.heapObjects ?? Math.min(DEFAULT_LIMITS.heapObjects, heap.objects),
     sliceMs,
-    entryMs: wanted.entryMs ?? ENTRY_SLICES * sliceMs,
+    entryMs: wanted.entryMs ?? entryMs,
     threads: wanted.threads ?? DEFAULT_LIMITS.threads,
     domains: wanted.domains ?? DEFAULT_LIMITS.domains,
   };
