@@ -13,8 +13,9 @@ import type { ModelNews, ModelThreadData } from "./worker-thread.ts";
 
 /** A model does everything within milliseconds, but the machine may be busy, and its file slow. */
 const PATIENCE_MS = 10_000;
-/** The same for a reset, for which everything else waits. */
-const QUIESCE_MS = 2000;
+/** A reset is waited for so long with everything else standing still; then from the host's loop. */
+const QUIESCE_MS = 1000;
+const LOOK_MS = 5;
 
 export class WorkerBackend extends ModelFront {
   readonly #model: string;
@@ -119,20 +120,29 @@ export class WorkerBackend extends ModelFront {
   }
 
   /**
-   * Done when this returns, as what was put before the reset is. Only a thread that does not answer has to be ended,
-   * which takes turns of the host's loop.
+   * Done when this returns, as what was put before the reset is; or later, when the model is in the middle of something
+   * long, as a slow file. Only a thread that does not answer at all is ended.
    */
   quiesce(): void | Promise<void> {
     this.stop();
     const worker = this.#worker;
     if (worker === undefined || worker.threadId < 0) return undefined;
     this.functionReset();
-    if (!this.#mailbox.drain(QUIESCE_MS)) {
-      this.#givenUp();
-      return this.#exited;
-    }
+    if (!this.#mailbox.drain(QUIESCE_MS)) return this.#silentLater();
     this.#mailbox.takeVectors(() => {});
     return undefined;
+  }
+
+  async #silentLater(): Promise<void> {
+    const end = performance.now() + PATIENCE_MS;
+    while (!this.#mailbox.drain(0)) {
+      if (performance.now() > end || this.gone) {
+        this.#givenUp();
+        return this.#exited;
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+    this.#mailbox.takeVectors(() => {});
   }
 
   inject(fault: string): void {

@@ -2,7 +2,8 @@
  * The controller: registers, its life from CC.EN to shutdown, queues and their doorbells (NVMe 1.4, 3.1, 7.3, 7.6).
  *
  * Invariant: commands are fetched and completed only while CSTS.RDY = 1, CFS = 0 and no shutdown is under way; after a
- * reset nothing of the former life completes. A step carries out at most `BURST` commands of each queue.
+ * reset nothing of the former life completes. A step carries out at most `BURST` commands of each queue, and
+ * stops when they have moved `BURST_BYTES`.
  */
 import type { ModelHost, RegisterPage } from "../model.ts";
 import { Random } from "../random.ts";
@@ -23,6 +24,8 @@ import { Store } from "./store.ts";
 /** What a command that completes later, or never, gives instead of a status. */
 export const NO_COMPLETION = -1;
 const BURST = 64;
+/** And so many bytes, of which one command can be more than its share. */
+const BURST_BYTES = 8 << 20;
 /** Commands that are fetched and not complete, at most. */
 const MAX_UNDER_WAY = 4096;
 const CC_WRITABLE = 0x00ff_fff1;
@@ -48,6 +51,8 @@ export class Controller {
   readonly faults = new Faults();
   readonly pending = new Pending();
   readonly walk = new PrpWalk();
+  /** Bytes that this step has moved. */
+  moved = 0;
   /** By id; 0 are the admin queues. */
   readonly sqs: (SubmissionQueue | null)[];
   readonly cqs: (CompletionQueue | null)[];
@@ -257,6 +262,7 @@ export class Controller {
 
   step(): boolean {
     if (this.#removed) return false;
+    this.moved = 0;
     let did = this.#carryOut();
     if (this.#hung !== null) return did;
     if (this.#readyAt !== Number.POSITIVE_INFINITY && this.host.now() >= this.#readyAt) {
@@ -276,7 +282,7 @@ export class Controller {
     const command = this.#current;
     let served = 0;
     while (served < BURST && !sq.empty && !sq.cq.full && sq.cq.waiting.length === 0 && this.#running) {
-      if (this.pending.size >= MAX_UNDER_WAY || this.#hung !== null || sq.gone) break;
+      if (this.pending.size >= MAX_UNDER_WAY || this.#hung !== null || sq.gone || this.moved >= BURST_BYTES) break;
       if (!sq.fetch(command)) {
         this.fatal();
         break;
@@ -314,7 +320,7 @@ export class Controller {
       return false;
     const now = this.host.now();
     let did = false;
-    for (let i = 0; i < BURST; i++) {
+    for (let i = 0; i < BURST && this.moved < BURST_BYTES; i++) {
       const command = this.pending.take(now);
       if (command === undefined) break;
       did = true;

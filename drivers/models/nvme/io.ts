@@ -82,6 +82,7 @@ function wholeBlocks(c: Controller): boolean {
 function read(c: Controller, offset: number, bytes: number): number {
   c.health.reads++;
   c.health.bytesRead += bytes;
+  c.moved += bytes;
   const direct = wholeBlocks(c) || c.store.readsParts;
   if (!direct) c.store.read(offset, bounce.subarray(0, bytes));
   const { addresses, lengths, count } = c.walk;
@@ -100,6 +101,7 @@ function read(c: Controller, offset: number, bytes: number): number {
 function write(c: Controller, offset: number, bytes: number, fua: boolean): number {
   c.health.writes++;
   c.health.bytesWritten += bytes;
+  c.moved += bytes;
   const direct = wholeBlocks(c) || c.store.writesParts(fua);
   const { addresses, lengths, count } = c.walk;
   let done = 0;
@@ -118,6 +120,7 @@ function write(c: Controller, offset: number, bytes: number, fua: boolean): numb
 
 function compare(c: Controller, offset: number, bytes: number): number {
   c.health.reads++;
+  c.moved += bytes;
   c.store.read(offset, bounce.subarray(0, bytes));
   const { addresses, lengths, count } = c.walk;
   let done = 0;
@@ -133,6 +136,7 @@ function compare(c: Controller, offset: number, bytes: number): number {
 function writeZeroes(c: Controller, words: Int32Array, offset: number, bytes: number): number {
   const fua = (words[12]! & FUA) !== 0;
   c.health.writes++;
+  c.moved += bytes;
   c.store.zero(offset, bytes, fua);
   c.store.settle(fua);
   return Status.SUCCESS;
@@ -156,6 +160,7 @@ function manageDataset(c: Controller, command: Command): number {
     const blocks = Math.min(left, at(i).blocks);
     c.store.zero(at(i).block * c.store.lbaBytes, blocks * c.store.lbaBytes, false);
     left -= blocks;
+    c.moved += blocks * c.store.lbaBytes;
   }
   c.store.settle(false);
   return Status.SUCCESS;
