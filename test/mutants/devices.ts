@@ -196,8 +196,8 @@ const MUTANTS: readonly Omit<Mutant, "modes">[] = [
   {
     name: "stuck-is-silent",
     file: file("device.ts"),
-    find: "(error: unknown) => this.#keep(error),",
-    replace: "(error: unknown) => (this.#keep(error), this.#silent()),",
+    find: "(error: unknown) => void (this.#silence === silence && this.#keep(error)),",
+    replace: "(error: unknown) => void (this.#keep(error), this.#silent()),",
     why: "the memory of a device that could not be silenced is used again",
     killers: [LIMITS],
     only: "cannot be silenced",
