@@ -4,7 +4,6 @@ import type { Mutant } from "./mutant.ts";
 const HOSTS = "drivers/models/hosts";
 const NVME = "drivers/models/nvme";
 const WORKER = `${HOSTS}/worker.test.ts`;
-const FUZZ = `${NVME}/fuzz.test.ts`;
 const POWER = `${NVME}/power-cut.test.ts`;
 const COMMANDS = `${NVME}/io.test.ts`;
 const ADMIN = `${NVME}/model.test.ts`;
@@ -17,7 +16,7 @@ export const MODEL_MUTANTS: readonly Mutant[] = [
     find: "if (iova < window.iova || iova + bytes > window.iova + window.bytes) continue;",
     replace: "if (iova < window.iova) continue;",
     why: "a device writes behind the memory that it was given",
-    killers: [FUZZ, WORKER],
+    killers: [COMMANDS],
     modes: "any",
   },
   {
@@ -26,7 +25,7 @@ export const MODEL_MUTANTS: readonly Mutant[] = [
     find: "if ((this.#mastering() & 1) === 0)",
     replace: "if (bytes === 0)",
     why: "a device that was silenced writes into memory that may be somebody else's by now",
-    killers: [FAULTS, WORKER],
+    killers: [FAULTS],
     modes: "any",
   },
   {
