@@ -5,10 +5,19 @@ import { Connection } from "../connection.ts";
 import { loadNative } from "../native.ts";
 import type { NativeChannel } from "../native.ts";
 import { ServedDevice } from "../served.ts";
-import { Command, HEADER, Message, REPLY, Size } from "../wire.ts";
+import { Command, Field, HEADER, Message, REPLY, Size, TYPE } from "../wire.ts";
 import { CopyDevice } from "./device.ts";
 
+/** A command of the server's own. */
+const DMA_READ = 11;
+
 type Lie = (out: Message, length: number, send: (length: number) => void) => void;
+
+/** Asks for memory by message, as a server may that was given no descriptors. */
+function ask(out: Message, times: number, send: (length: number) => void): void {
+  out.header(7, DMA_READ, HEADER + 16, 0);
+  for (let i = 0; i < times; i++) send(HEADER + 16);
+}
 
 /** A lie that spoils the answers to one command. */
 const about =
@@ -30,9 +39,12 @@ export const LIES = {
   "the id of nobody": (out, length, send) => (out.view.setUint16(0, out.id + 1, true), send(length)),
   "another command": (out, length, send) => (out.view.setUint16(2, out.command + 1, true), send(length)),
   "everything refused": (out, _length, send) => (out.header(out.id, out.command, HEADER, 0x21, 13), send(HEADER)),
-  "questions without end": (out, _length, send) => {
-    out.header(7, 11, HEADER + 16, 0);
-    for (let i = 0; i < 100; i++) send(HEADER + 16);
+  "questions without end": (out, _length, send) => ask(out, 100, send),
+  "questions before each answer": (out, length, send) => {
+    const answer = out.bytes.slice();
+    ask(out, 3, send);
+    out.bytes.set(answer);
+    send(length);
   },
   "another version": about(Command.VERSION, (out, length) => (out.setU16(0, 9), length)),
   "version data of noise": about(Command.VERSION, (out, length) => (out.bytes.fill(0x7b, HEADER + 4, length), length)),
@@ -69,7 +81,13 @@ class Lying implements NativeChannel {
     if ((out.flags & REPLY) !== 0) this.#lie(out, length, (n) => this.#channel.send(out.bytes, n));
   }
 
-  receive = (into: Uint8Array, millis: number): number => this.#channel.receive(into, millis);
+  /** The client answers the questions of a lie; that is nothing for the server. */
+  receive = (into: Uint8Array, millis: number): number => {
+    for (;;) {
+      const size = this.#channel.receive(into, millis);
+      if (size < HEADER || (into[Field.FLAGS]! & TYPE) !== REPLY) return size;
+    }
+  };
   takeDescriptors = (): ReturnType<NativeChannel["takeDescriptors"]> => this.#channel.takeDescriptors();
   close = (): void => this.#channel.close();
   attach(): void {}
