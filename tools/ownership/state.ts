@@ -123,6 +123,8 @@ export class State {
       let theirs = other.bits[p]!;
       const given = this.given[p]!;
       const same = given >= 0 && this.#follows(p, given) && other.#follows(p, given);
+      // Of two ways of leaving, the one that is still open is the one to name.
+      if ((theirs & GIVEN) !== 0 && (mine & GIVEN) === 0) this.left[p] = other.left[p]!;
       this.left[p] ??= other.left[p]!;
       this.since[p] ??= other.since[p]!;
       if (same && (mine & ~NULL) !== (theirs & ~NULL)) {
