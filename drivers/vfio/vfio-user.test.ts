@@ -251,7 +251,8 @@ describe.skipIf(nativeMissing() !== null)("a device of another process", () => {
       await device.quiesce();
       await device.close();
     }
-    expect(count()).toEqual(before);
+    // Fewer, when the collector finds the memory files of earlier tests' heaps meanwhile.
+    count().forEach((now, kind) => expect(now).toBeLessThanOrEqual(before[kind]!));
     expect(mappings()).toBeLessThan(maps + 10);
     const fds = `/proc/${server.pid}/fd`;
     const open = readdirSync(fds).length;
