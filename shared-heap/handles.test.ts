@@ -24,7 +24,7 @@ const shared = (type: keyof Types, run: Operation["run"]): Operation => ({ type,
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   free: exclusive("packet", (heap, h) => heap.free(h, A)),
   move: exclusive("packet", (heap, h) => heap.move(h, A, B)),
-  resize: exclusive("packet", (heap, h) => heap.resize(h, A, 50)),
+  resize: exclusive("packet", (heap, h) => heap.resize(h, A, 120)),
   "put (object)": exclusive("packet", (heap, h, { array }) => heap.put(h, array, 0, A)),
   "put (container)": exclusive("array", (heap, h, { packet }) => heap.put(packet, h, 0, A)),
   take: exclusive("array", (heap, h) => heap.take(h, 0, A)),

@@ -253,26 +253,42 @@ describe("resize", () => {
     const { heap, types } = testHeap();
     const handle = heap.create(types.packet, A);
     const address = heap.access(handle, 0, 100, A);
-    heap.bytes.fill(0xee, address, address + 100);
-    expect(heap.resize(handle, A, 13)).toBe(true);
-    expect(heap.size(handle, A)).toBe(13);
-    expect(codeOf(() => heap.access(handle, 13, 1, A))).toBe("range");
     expect(heap.resize(handle, A, 128)).toBe(true);
-    expect(heap.bytes.slice(address, address + 13).every((b) => b === 0xee)).toBe(true);
-    expect(heap.bytes.slice(address + 13, address + 128).every((b) => b === 0)).toBe(true);
+    heap.bytes.fill(0xee, address, address + 128);
+    expect(heap.resize(handle, A, 113)).toBe(true);
+    expect(heap.size(handle, A)).toBe(113);
+    expect(codeOf(() => heap.access(handle, 113, 1, A))).toBe("range");
+    expect(heap.resize(handle, A, 128)).toBe(true);
+    expect(heap.bytes.slice(address, address + 113).every((b) => b === 0xee)).toBe(true);
+    expect(heap.bytes.slice(address + 113, address + 128).every((b) => b === 0)).toBe(true);
     sound(heap);
   });
 
-  test("within one word, to zero and to the same size", () => {
+  test("within one word, to the type's size and to the same size", () => {
     const { heap, types } = testHeap();
     const handle = heap.create(types.packet, A);
     const address = heap.access(handle, 0, 100, A);
-    heap.bytes.fill(0xee, address, address + 100);
-    for (const size of [1, 5, 5]) expect(heap.resize(handle, A, size)).toBe(true);
-    expect(Array.from(heap.bytes.subarray(address, address + 5))).toEqual([0xee, 0, 0, 0, 0]);
-    expect(heap.resize(handle, A, 0)).toBe(true);
-    expect(heap.resize(handle, A, 1)).toBe(true);
-    expect(heap.bytes[address]).toBe(0);
+    expect(heap.resize(handle, A, 105)).toBe(true);
+    heap.bytes.fill(0xee, address, address + 105);
+    for (const size of [101, 105, 105]) expect(heap.resize(handle, A, size)).toBe(true);
+    expect(Array.from(heap.bytes.subarray(address + 100, address + 105))).toEqual([0xee, 0, 0, 0, 0]);
+    expect(heap.resize(handle, A, 100)).toBe(true);
+    expect(heap.resize(handle, A, 101)).toBe(true);
+    expect(heap.bytes[address + 100]).toBe(0);
+  });
+
+  test("answers false below the type's size: whoever gets the object may use all fields of its type", () => {
+    const { heap, types } = testHeap();
+    for (const [type, size] of [
+      [types.packet, 100],
+      [types.pair, 4],
+    ] as const) {
+      const handle = heap.create(type, A);
+      const unchanged = snapshot(heap);
+      for (const less of [0, 1, size - 1]) expect(heap.resize(handle, A, less)).toBe(false);
+      expect(unchanged()).toBe(true);
+      expect(heap.resize(handle, A, size)).toBe(true);
+    }
   });
 
   test("answers false beyond the block and changes nothing; sizes are unsigned", () => {

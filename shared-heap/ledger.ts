@@ -201,9 +201,10 @@ export class Ledger extends Containers {
   }
 
   /**
-   * Changes the visible size; growth is zero.
+   * Changes the visible size; growth is zero. An object is never smaller than its type says: who gets one can use all
+   * fields.
    * @param size bytes, unsigned
-   * @returns false when the block has no room for that
+   * @returns false when the block has no room for that, or the type has more
    * @throws HeapError range, stale, not-owner, lent
    */
   resize(handle: number, owner: number, size: number): boolean {
@@ -212,7 +213,7 @@ export class Ledger extends Containers {
     const type = this.typeOf(record);
     const capacity = words[BLOCK + record]! - headerBytes(words[type + KIND]!, words[type + SLOTS]!);
     const next = size >>> 0;
-    if (next > capacity) return false;
+    if (next > capacity || next < words[type + (TYPE_SIZE >> 2)]!) return false;
     const address = words[ADDRESS + record]! >>> 0;
     const old = words[SIZE + record]!;
     if (next > old) this.#zero(address + old, address + next);

@@ -143,7 +143,7 @@ export const RPC: Readonly<Record<string, ReturnWord>> = Object.fromEntries([
 export const HEAP_CALLS: Readonly<Record<string, Signature>> = {
   /** free(handle): with all that it contains. */
   free: { params: [I32], results: [] },
-  /** resize(handle, size) → 1, or 0 beyond the block's capacity; growth is zeroed. */
+  /** resize(handle, size) → 1, or 0 beyond the block's capacity or below the type's size; growth is zeroed. */
   resize: { params: [I32, I32], results: [I32] },
 };
 

@@ -228,7 +228,7 @@ export class Model {
   resize(handle: number, owner: number, size: number): boolean | string {
     const object = this.#exclusive(handle, owner);
     if (typeof object === "string") return object;
-    if (size > object.type.room) return false;
+    if (size > object.type.room || size < object.type.size) return false;
     const content = new Uint8Array(size);
     content.set(object.content.subarray(0, size));
     object.content = content;

@@ -278,6 +278,15 @@ const RECLAIM: readonly Mutant[] = [
     modes: "any",
   },
   {
+    name: "shrunk-below-its-type",
+    file: "shared-heap/ledger.ts",
+    find: " || next < words[type + (TYPE_SIZE >> 2)]!",
+    replace: "",
+    why: "P2: a client makes an object so small that the service it gives it to traps at the first field",
+    killers: ["shared-heap/ledger.test.ts"],
+    modes: "any",
+  },
+  {
     name: "slots-within-a-devices-reach",
     file: "shared-heap/ledger.ts",
     find: "header === 0 ? arena : 0",

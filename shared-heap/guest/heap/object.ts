@@ -98,7 +98,7 @@ export class HeapObject {
     intrinsics.free(changetype<u32>(this));
   }
 
-  /** Changes the visible size; growth reads as zero. False when `bytes` is beyond what the object's block holds. */
+  /** Changes the visible size; growth reads as zero. False beyond what the object's block holds, or below its type. */
   @inline resize(bytes: u32): bool {
     return intrinsics.resize(changetype<u32>(this), bytes) != 0;
   }

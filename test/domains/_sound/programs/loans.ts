@@ -227,7 +227,7 @@ export function usesArrow(): u32 {
 
 export function resizes(): bool {
   const request = BlockRequest.create();
-  const grown = request.resize(100) && request.size == 100;
+  const grown = request.resize(4200) && request.size == 4200;
   request.free();
   return grown;
 }
