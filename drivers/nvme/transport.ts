@@ -90,7 +90,7 @@ export abstract class Transport {
     return this.count == BATCH;
   }
 
-  /** Sends the batch. What the device layer does not take is first in the backlog. */
+  /** Sends the batch. What the device layer does not take of I/O is first in the backlog. */
   ring(queue: Queue): void {
     const count = this.count;
     if (count == 0) return;
@@ -103,10 +103,12 @@ export abstract class Transport {
     for (let i = count - 1; i >= taken; i--) {
       const command = this.posted[i];
       queue.settle(command.cid);
+      command.queue = null;
       command.attempts--;
-      this.backlog.unshift(command);
+      // An admin command is not repeated, least of all on another queue: who issued it is told.
+      if (queue.id != 0) this.backlog.unshift(command);
     }
-    if (outside) this.reroute();
+    if (outside && queue.id != 0) this.reroute();
     else if (answer.isError) this.notSent(answer.error);
   }
 
@@ -168,7 +170,7 @@ export abstract class Transport {
     }
   }
 
-  /** Sends an admin command; it is not repeated. */
+  /** Sends an admin command; it is not repeated. @returns false: it was not taken, and is the caller's again */
   issueAdmin(command: Command): bool {
     const queue = this.queues[0];
     if (queue.room == 0) return false;
