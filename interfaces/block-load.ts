@@ -5,7 +5,7 @@
  * every request was answered, and with the block that was asked for.
  */
 import type { BlockOperation } from "./block-device.ts";
-import type { RpcResult, u32 } from "./prelude.ts";
+import type { bool, RpcResult, u32 } from "./prelude.ts";
 
 export declare enum LoadError {
   /** A request met an error or a fault. */
@@ -29,8 +29,11 @@ export declare enum LoadPattern {
 
 /** The working side of the benchmarks of queues. */
 export interface QueueLoad {
-  /** Takes its buffers, and asks the disk for its size. Failed: the disk is not ready yet. */
-  open(): RpcResult<void, LoadError>;
+  /**
+   * Takes its buffers, and asks the disk for its size. Failed: the disk is not ready yet.
+   * @param known whether the disk holds nothing but zeros and what `run` wrote, so that reads can be looked at
+   */
+  open(known: bool): RpcResult<void, LoadError>;
   /**
    * Reads or writes `count` blocks, with up to `depth` (1 to 128) requests in flight, of which up to `batch` (1 to 32)
    * are submitted with one call.

@@ -53,6 +53,10 @@ export interface BenchOptions {
   readonly seconds: number;
   /** File for a plot, or null. */
   readonly svgFile: string | null;
+  /** nvme: the back end of a device that is no model of ours, or null. */
+  readonly device: string | null;
+  /** The serial number of that device, whose contents may be overwritten; null: it is only read. */
+  readonly destroy: string | null;
   /** Only cases whose name contains one of these, or null for all. */
   readonly only: readonly string[] | null;
 }
@@ -71,6 +75,8 @@ export const USAGE = `usage: npm run bench -- ${BENCHMARKS.join("|")} [options]
   --tier T          top (default) or baseline
   --seconds N       recovery: how long each case runs (default 10)
   --svg FILE        recovery: write a plot of throughput over time
+  --device BACKEND  nvme: a device instead of the model: vfio:BDF, vfio-user:PATH. It is only read, unless
+  --destroy SERIAL  says that the device with this serial number may lose what it holds
   --cold            first calls on fresh instances instead of warm ones`;
 
 function numbers(option: string, text: string | undefined, fallback: readonly number[], max: number): number[] {
@@ -109,6 +115,8 @@ function parse(argv: readonly string[]) {
         tier: text,
         seconds: text,
         svg: text,
+        device: text,
+        destroy: text,
       },
     });
   } catch (error) {
@@ -128,6 +136,9 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
   const names = values.ablate === undefined ? [] : values.ablate.split(",");
   const ablate = names.map((name) => oneOf("--ablate", name, ABLATIONS));
   if (values.svg !== undefined && benchmark !== "recovery") throw new UsageError(`--svg: ${benchmark} has no plot`);
+  if (values.device !== undefined && benchmark !== "nvme") throw new UsageError(`--device: ${benchmark} drives none`);
+  if (values.destroy !== undefined && values.device === undefined)
+    throw new UsageError("--destroy: only a --device has something to lose");
   const other = ablate.find((name) => !CAN_ABLATE[benchmark].includes(name));
   if (other !== undefined) throw new UsageError(`--ablate: ${benchmark} cannot leave out ${other}`);
   return {
@@ -142,6 +153,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     cold: values.cold,
     seconds: numbers("--seconds", values.seconds, [10], 3600)[0],
     svgFile: values.svg ?? null,
+    device: values.device ?? null,
+    destroy: values.destroy ?? null,
     only: values.only === undefined ? null : values.only.split(","),
   };
 }

@@ -39,9 +39,12 @@ export class QueueLoad {
     this.#client = system.client<QueueLoadClient>(`load-${place}.load`);
   }
 
-  /** @returns whether the disk is ready */
-  open(): boolean {
-    return this.#client.open().ok;
+  /**
+   * @param known whether the disk holds nothing but zeros and what this load wrote
+   * @returns whether the disk is ready
+   */
+  open(known = true): boolean {
+    return this.#client.open(known).ok;
   }
 
   /** `count` requests. @throws Error when one failed, or had the wrong contents */

@@ -90,6 +90,10 @@ export class MeteredBackend implements DeviceBackend {
     return this.#inner.quiesce();
   }
 
+  quiesced(): boolean {
+    return this.#inner.quiesced?.() ?? false;
+  }
+
   close(): Promise<void> {
     return this.#inner.close();
   }

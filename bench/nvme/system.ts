@@ -1,9 +1,10 @@
 /**
- * The systems of the NVMe benchmark: load and driver on a model without waits, in the kernel's thread.
+ * The systems of the NVMe benchmark: load and driver on a model without waits, in the kernel's thread, or on a device.
  *
  * Invariant: each place of the driver has a system and a device of its own, and they differ in nothing else.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { DeviceBackend } from "#kernel/device/backend.ts";
 import { defineSystem, type ResolvedDevice, type SystemManifest } from "#kernel/manifest/manifest.ts";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem } from "#tools/build/index.ts";
@@ -44,7 +45,18 @@ class Bypass {
   }
 }
 
-function manifest(place: Place, options: Readonly<Record<string, string | number | boolean>>): SystemManifest {
+/** A device that is no model of ours. */
+export interface GivenDevice {
+  /** As in a manifest: `vfio:BDF`, `vfio-user:PATH`. */
+  readonly backend: string;
+  /** The serial number of what may be overwritten, or null. */
+  readonly destroy: string | null;
+  make(entry: ResolvedDevice): DeviceBackend;
+}
+
+type DeviceEntry = Omit<NonNullable<SystemManifest["devices"]>[string], "arenas">;
+
+function manifest(place: Place, device: DeviceEntry): SystemManifest {
   const arena = "dma";
   const pci = { domain: "pci", uses: { bus: "kernel.pci" } } as const;
   const driver = { domain: "nvme", uses: { slot: "pci.nvme" }, arena } as const;
@@ -67,7 +79,7 @@ function manifest(place: Place, options: Readonly<Record<string, string | number
   return defineSystem({
     name: `nvme-${place}`,
     heap: { bytes: 48 * MIB, objects: 16_384, arenas: { [arena]: 32 * MIB } },
-    devices: { nvme0: { backend: "model:nvme", options, arenas: [arena] } },
+    devices: { nvme0: { ...device, arenas: [arena] } },
     domains: domains[place] as SystemManifest["domains"],
   });
 }
@@ -95,28 +107,53 @@ export class NvmeSystem {
     // In memory a cache before the medium would be a second copy; on a file, each write without one is a sync.
     const bytes = file === "" ? MEMORY_BYTES : FILE_BYTES;
     const model = { ...MODEL, file, bytes, writeCache: file !== "" };
-    const build = await buildSystem(manifest(place, model), { roots: [...DOMAIN_ROOTS, "bench/domains"] });
     const bypass = new Bypass();
-    let meter: MeteredBackend | undefined;
-    const devices = ({ options = {} }: ResolvedDevice): MeteredBackend =>
-      (meter = new MeteredBackend(new SteppedBackend("nvme", options, { dma: (real) => bypass.over(real) })));
-    const system = await System.boot(build.system, { images: build.images, devices });
-    const it = new NvmeSystem(place, system, meter!);
-    await it.#whenReady();
-    const nvme = system.client<NvmeClient>(place === "linked" ? "load-linked.nvme" : "nvme.nvme");
-    const configured = nvme.configure(1, 256, NvmeMode.Polling, 1000);
-    if (!configured.ok) throw new Error(`the driver cannot be configured: ${JSON.stringify(configured)}`);
-    await it.#whenReady();
-    it.load.run({ operation: "read", pattern: "rand", depth: 32, batch: 32 }, 1024);
+    const make = ({ options = {} }: ResolvedDevice): DeviceBackend =>
+      new SteppedBackend("nvme", options, { dma: (real) => bypass.over(real) });
+    const it = await NvmeSystem.#boot(place, { backend: "model:nvme", options: model }, make, true);
     bypass.hidden = medium === "nodata";
     return it;
   }
 
-  async #whenReady(): Promise<void> {
+  /** The same on a device that exists. @throws Error also when `destroy` is not its serial number */
+  static async bootOn(place: Place, { backend, destroy, make }: GivenDevice): Promise<NvmeSystem> {
+    const entry = { backend, ...(destroy === null ? {} : { writable: destroy }) };
+    const it = await NvmeSystem.#boot(place, entry, make, false);
+    const controller = it.#driver.controller();
+    if (destroy === null || (controller.ok && controller.value.serial.trim() === destroy.trim())) return it;
+    await it.stop();
+    const found = controller.ok ? JSON.stringify(controller.value.serial.trim()) : "unknown";
+    throw new Error(`--destroy ${destroy}: nothing was written, the serial number of ${backend} is ${found}`);
+  }
+
+  static async #boot(place: Place, entry: DeviceEntry, make: GivenDevice["make"], known: boolean): Promise<NvmeSystem> {
+    const build = await buildSystem(manifest(place, entry), { roots: [...DOMAIN_ROOTS, "bench/domains"] });
+    let meter: MeteredBackend | undefined;
+    const devices = (device: ResolvedDevice): MeteredBackend => (meter = new MeteredBackend(make(device)));
+    const system = await System.boot(build.system, { images: build.images, devices });
+    const it = new NvmeSystem(place, system, meter!);
+    try {
+      await it.#whenReady(known);
+      const configured = it.#driver.configure(1, 256, NvmeMode.Polling, 1000);
+      if (!configured.ok) throw new Error(`the driver cannot be configured: ${JSON.stringify(configured)}`);
+      await it.#whenReady(known);
+      it.load.run({ operation: "read", pattern: "rand", depth: 32, batch: 32 }, 1024);
+      return it;
+    } catch (error) {
+      await system.stop();
+      throw error;
+    }
+  }
+
+  get #driver(): NvmeClient {
+    return this.#system.client<NvmeClient>(this.place === "linked" ? "load-linked.nvme" : "nvme.nvme");
+  }
+
+  async #whenReady(known: boolean): Promise<void> {
     const end = performance.now() + READY_MS;
     do {
       await sleep(5);
-      if (this.load.open()) return;
+      if (this.load.open(known)) return;
     } while (performance.now() < end);
     throw new Error(`nvme-${this.place}: the controller is not ready after ${READY_MS} ms`);
   }

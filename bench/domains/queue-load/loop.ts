@@ -3,7 +3,7 @@
  * this one.
  *
  * Invariant: a write puts the block's number into its first word, and a read looks whether it is there (or 0, before
- * the first write); a run ends when all of its requests are back, so each begins with the same buffers.
+ * the first write), unless the disk came with contents; a run ends when all of its requests are back, so each begins with the same buffers.
  */
 import { Owned, OwnedArray } from "heap/owned";
 import { BlockOperation, BlockRequest, BlockRequestDeque32, BlockStatus } from "idl/block-device";
@@ -22,12 +22,14 @@ export class Loop<T> extends QueueLoadServer {
   private out: Owned<BlockRequestDeque32> = new Owned<BlockRequestDeque32>();
   private done: Owned<BlockRequestDeque32> = new Owned<BlockRequestDeque32>();
   private wrong: bool = false;
+  private known: bool = true;
 
   constructor(private disk: T) {
     super();
   }
 
-  open(): QueueLoadOpenResult {
+  open(known: bool): QueueLoadOpenResult {
+    this.known = known;
     const answer = this.disk.capacity();
     if (!answer.ok) return QueueLoadOpenResult.err(LoadError.Failed);
     this.blocks = min<u64>(answer.value, u32.MAX_VALUE);
@@ -93,7 +95,8 @@ export class Loop<T> extends QueueLoadServer {
     for (let i = 0; i < count; i++) {
       const request = done.pop();
       const first = request.dataLoad<u64>(0);
-      const right = first == request.block + 1 || (first == 0 && operation == BlockOperation.Read);
+      const isRead = operation == BlockOperation.Read;
+      const right = first == request.block + 1 || (isRead && (first == 0 || !this.known));
       if (request.status != BlockStatus.Ok || !right) this.wrong = true;
       this.spare.put(request, this.spares++);
     }
