@@ -9,6 +9,8 @@ import { expectOverrun, type Answer } from "./spin.ts";
 
 const SLICE_MS = 10;
 const TRIALS = 1000;
+/** Where the watchdog is starved, samples rarely meet the caller itself: its entry may then end before its slice. */
+const RUNAWAY = expect.stringMatching(/^(slice|entry)$/);
 /** Iterations that take longer than ten slices on any machine. */
 const SLOW = 300_000_000;
 
@@ -156,7 +158,7 @@ describe(`an innocent callee of a runaway caller never dies: ${TRIALS} trials`, 
     for (let trial = 0; trial < TRIALS / ways.length; trial++) {
       burn(Math.random());
       expect(run(caller, Math.random())).toEqual({ ok: false, fault: "crashed" });
-      expect(lab.faults.at(-1)).toMatchObject({ domain: "caller", kind: "slice" });
+      expect(lab.faults.at(-1)).toMatchObject({ domain: "caller", kind: RUNAWAY });
       expect(
         lab.system
           .domains()
@@ -172,7 +174,7 @@ describe(`an innocent callee of a runaway caller never dies: ${TRIALS} trials`, 
     const callee = lab.client<Work>("callee.work");
     for (let trial = 0; trial < 20; trial++) {
       expect(callee.callback(200 * Math.random())).toEqual({ ok: true, value: 257 });
-      expect(lab.faults.at(-1)).toMatchObject({ domain: "caller", kind: "slice" });
+      expect(lab.faults.at(-1)).toMatchObject({ domain: "caller", kind: RUNAWAY });
       lab.system.restart("caller");
     }
     expect(lab.info("callee").faults).toBe(0);
