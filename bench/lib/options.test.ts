@@ -46,6 +46,8 @@ describe("parseOptions", () => {
       cold: true,
       seconds: 10,
       svgFile: null,
+      device: null,
+      destroy: null,
     });
   });
 
@@ -67,6 +69,8 @@ describe("parseOptions", () => {
     [["recovery", "--seconds", "0"], '--seconds: "0" is not a whole number from 1'],
     [["heap", "--svg", "x.svg"], "--svg: heap has no plot"],
     [["heap", "--fast"], "Unknown option '--fast'"],
+    [["heap", "--device", "vfio:0000:04:00.0"], "--device: heap drives none"],
+    [["nvme", "--destroy", "S1"], "--destroy: only a --device has something to lose"],
   ])("refuses %j", (argv, message) => {
     expect(() => parseOptions(argv)).toThrow(UsageError);
     expect(() => parseOptions(argv)).toThrow(message);

@@ -3,7 +3,8 @@
  * this one.
  *
  * Invariant: a write puts the block's number into its first word, and a read looks whether it is there (or 0, before
- * the first write), unless the disk came with contents; a run ends when all of its requests are back, so each begins with the same buffers.
+ * the first write), unless the disk came with contents; a run ends when all of its requests are back, so each begins
+ * with the same buffers.
  */
 import { Owned, OwnedArray } from "heap/owned";
 import { BlockOperation, BlockRequest, BlockRequestDeque32, BlockStatus } from "idl/block-device";
