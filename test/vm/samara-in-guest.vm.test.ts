@@ -85,9 +85,14 @@ describeVm("our NVMe driver on QEMU's controller", () => {
     async () => {
       const image = files.image("hostile", BYTES);
       writeFileSync(image, Buffer.alloc(BYTES, 0xab));
-      await using guest = await Guest.boot(LAB, { devices: [nvme({ slot: SLOT, file: image, serial: "HOSTILE" })] });
-      await guest.must(`. tools/vm/guest/vfio.sh; vfio ${bdf(SLOT)}`);
-      const output = await guest.must(`node test/vm/guest/hostile-driver.ts ${bdf(SLOT)}`, RUN_MS);
+      const devices = [
+        nvme({ slot: SLOT, file: image, serial: "HOSTILE" }),
+        nvme({ slot: SLOT + 1, file: files.image("other", BYTES), serial: "OTHER" }),
+      ];
+      await using guest = await Guest.boot(LAB, { devices });
+      const both = `${bdf(SLOT)} ${bdf(SLOT + 1)}`;
+      await guest.must(`. tools/vm/guest/vfio.sh; vfio ${both}`);
+      const output = await guest.must(`node test/vm/guest/hostile-driver.ts ${both}`, RUN_MS);
       const notYours = "rule: PciDevice.submit of d0: command 0 of queue 1: the object is not the driver's";
       expect(JSON.parse(output)).toEqual({
         attacks: {
@@ -99,6 +104,10 @@ describeVm("our NVMe driver on QEMU's controller", () => {
           long: expect.stringContaining("8192 bytes at 0 do not lie within an object of 4096 bytes"),
           address: expect.stringContaining("DW8 or DW9 are not 0"),
           ring: expect.stringContaining("register 0x28 (ASQ) is not the driver's to write"),
+          othersRing: notYours,
+          othersRingByAddress: expect.stringContaining("DW8 or DW9 are not 0"),
+          ledger: notYours,
+          ledgerByAddress: expect.stringContaining("DW8 or DW9 are not 0"),
         },
         contents: 0xabababab,
       });

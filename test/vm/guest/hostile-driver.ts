@@ -1,15 +1,17 @@
 /**
  * Runs in a guest: a hostile driver domain on a real function of vfio-pci, behind the IOMMU.
  *
- *     node test/vm/guest/hostile-driver.ts BDF
+ *     node test/vm/guest/hostile-driver.ts BDF OTHER
  *
  * The driver is a puppet (test/support/puppet.ts), so it does what no compiler would emit. After each attack another
- * domain's object in the same arena is as it was, the driver is dead by a rule, and the device answers its next life.
+ * domain's object in the same arena is as it was, and so are the rings of its device, OTHER, and the ledger's record of
+ * that object; the driver is dead by a rule, and the device answers its next life.
  * Prints what each attack was ended with, as JSON.
  */
 import { buildNative } from "#tools/native/build.ts";
 import { loadNative } from "#drivers/vfio/native.ts";
 import { openVfio } from "#drivers/vfio/vfio.ts";
+import { GENERATION_BITS, OBJECT_BYTES, OBJECTS } from "#shared-heap/layout.ts";
 import { makeBus, type Puppet } from "../../support/puppet.ts";
 
 const CANARY = 0x5afe5afe;
@@ -22,14 +24,23 @@ const READ = 2;
 const ENTRIES = 8;
 const PATIENCE_MS = 30_000;
 
-const [bdf] = process.argv.slice(2);
-const backend = openVfio(loadNative(buildNative()), bdf!);
-const bus = await makeBus([backend], ["driver", "victim"], { limits: { sliceMs: PATIENCE_MS } });
+const backends = process.argv.slice(2).map((bdf) => openVfio(loadNative(buildNative()), bdf));
+const bus = await makeBus(backends, ["driver", "victim"], { limits: { sliceMs: PATIENCE_MS } });
 const { system, faults } = bus.lab;
 const driver = bus.puppets.driver!;
 const victim = bus.puppets.victim!;
 const canary = victim.make("Page");
 for (let at = 0; at < 4096; at += 64) victim.ask("poke", canary, at, CANARY);
+victim.ask("claim", 1);
+done("open", victim.device("open"));
+done("createQueue", victim.device("createQueue", 0, ENTRIES, 4096));
+const { kernel } = system;
+/** Where the rings of the victim's device lie, and the ledger's record of the canary. */
+const ring = kernel.devices.all[1]!.queue(0)!.sq;
+const record = OBJECTS + (canary >>> GENERATION_BITS) * OBJECT_BYTES;
+const untouched = (): string =>
+  [kernel.heap.bytes.slice(ring, ring + 4096), kernel.ledger.slice(record >> 2, (record + OBJECT_BYTES) >> 2)].join(";");
+const before = untouched();
 
 /** Repeats until it answers something, letting the host have its turn. */
 async function until<T>(what: string, attempt: () => T | null): Promise<T> {
@@ -86,6 +97,7 @@ async function attack(name: string, act: () => void): Promise<string> {
   await until("silence", () => (system.devices()[0]!.state === "closed" ? true : null));
   for (let at = 0; at < 4096; at += 64)
     if (victim.ask("peek", canary, at) !== CANARY) throw new Error(`${name}: the canary changed at ${at}`);
+  if (untouched() !== before) throw new Error(`${name}: the other device's rings or the ledger changed`);
   // Memory that the dead driver's command was about is somebody else's now, and nothing comes into it.
   const next = victim.make("Page");
   await new Promise((resolve) => setTimeout(resolve, 20));
@@ -123,6 +135,14 @@ const attacks: Record<string, string> = {
   long: await attack("long", () => driver.submit(1, read(driver.make("Page"), 16))),
   address: await attack("address", () => driver.submit(1, read(driver.make("Page"), 8, { 8: 0x1000 }))),
   ring: await attack("ring", () => driver.device("write32", 0, ASQ, 0x1000)),
+  othersRing: await attack("othersRing", () => driver.submit(1, read(ring))),
+  othersRingByAddress: await attack("othersRingByAddress", () =>
+    driver.submit(1, read(driver.make("Page"), 8, { 8: ring })),
+  ),
+  ledger: await attack("ledger", () => driver.submit(1, read(record))),
+  ledgerByAddress: await attack("ledgerByAddress", () =>
+    driver.submit(1, read(driver.make("Page"), 8, { 8: record, 9: 1 })),
+  ),
 };
 
 // An honest life can still use the device.
