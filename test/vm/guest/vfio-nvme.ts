@@ -33,7 +33,8 @@ const wasm = new WebAssembly.Memory({ initial: 128, maximum: 128, shared: true }
 const memory = wasm.buffer as unknown as SharedArrayBuffer;
 const bytes = new Uint8Array(memory);
 const words = new Int32Array(memory);
-const huge = hugePages(native, memory, { iova: WINDOW, bytes: 2 * MIB });
+// Where the memory lies is chance: in twice their size there is one at least.
+const huge = hugePages(native, memory, { iova: WINDOW, bytes: 4 * MIB });
 
 const device = openVfio(native, bdf!);
 const events: DeviceEvent[] = [];
