@@ -88,7 +88,7 @@ describe("the table", () => {
 });
 
 describe("without a mutant", () => {
-  test.each(["on", "off"] as const)("the killers pass, check removal %s", { timeout: 600_000 }, async (mode) => {
+  test.each(["on", "off"] as const)("the killers pass, check removal %s", { timeout: 1_200_000 }, async (mode) => {
     const killers = [...new Set(runs.filter((run) => run.mode === mode).flatMap((run) => run.mutant.killers))];
     if (killers.length === 0) return;
     const { report, output } = await runKillers(killers, mode, null);

@@ -12,7 +12,7 @@ import type { VitestReport } from "../../tools/test.ts";
 
 const LANES = 2;
 /** Far above what a run takes, also on a slow machine. */
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 900_000;
 
 export interface Outcome {
   readonly report: VitestReport;
