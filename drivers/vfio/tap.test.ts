@@ -34,5 +34,8 @@ test.skipIf(missing !== null)("an interface that cannot be had is named, with th
   expect(() => new Tap(native, "a name that is too long", () => {})).toThrow(
     /^(EINVAL: "a name that is too long": a name has at most 15 bytes|E[A-Z]+: \/dev\/net\/tun: )/,
   );
+});
+
+test("a frame that is longer than its place is refused", () => {
   expect(() => new FrameBatch(1, 100).set(0, new Uint8Array(101))).toThrow("a frame of 101 bytes, places have 100");
 });

@@ -7,23 +7,13 @@
  */
 import { expect, test } from "vitest";
 import { FIRST_DOMAIN, OWNER_DEVICE } from "#shared-heap/layout.ts";
+import { random } from "#tools/campaign/random.ts";
 import { bringUp, identify, makeBus, type Command, type Kind, type Puppet } from "../support/puppet.ts";
 import { ScriptedDevice } from "../support/scripted-device.ts";
 
 const SEED = Number(process.env["SAMARA_PROPERTY_SEED"] ?? 20_261_124);
 const OPERATIONS = 3000;
 const NOTHING = { objects: 0, bytes: 0 };
-
-/** mulberry32 */
-function random(seed: number): (below: number) => number {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
 
 class Run {
   readonly #pick = random(SEED);
