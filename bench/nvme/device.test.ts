@@ -2,25 +2,22 @@
  * The NVMe benchmark on a device of another process: it is only read, unless its own serial number was given. No time
  * is looked at.
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ROOT } from "#tools/lib/paths.ts";
-import { buildNative, nativeMissing } from "#tools/native/build.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { nativeMissing } from "#tools/native/build.ts";
+import { ServedModel } from "../../test/support/served.ts";
 import { parseOptions } from "../lib/options.ts";
 import { measureNvme, type Measured } from "./nvme.ts";
 
 describe.skipIf(nativeMissing() !== null)("on a device that is no model of ours", () => {
   let folder: string;
-  let server: ChildProcess;
+  let server: ServedModel;
   const disk = (): string => join(folder, "disk");
   const backend = (): string => `vfio-user:${join(folder, "nvme")}`;
 
   beforeEach(async () => {
-    buildNative();
     folder = mkdtempSync(join(tmpdir(), "samara-bench-"));
     const options = [
       "serial=BENCH1",
@@ -30,16 +27,11 @@ describe.skipIf(nativeMissing() !== null)("on a device that is no model of ours"
       "writeCache=false",
       `file=${disk()}`,
     ];
-    const args = ["tools/samara.ts", "serve", "nvme", join(folder, "nvme"), ...options];
-    server = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
-    let said = "";
-    server.stdout!.on("data", (text) => (said += String(text)));
-    await vi.waitFor(() => expect(said).toContain("serving nvme at"), 30_000);
+    server = await ServedModel.start(join(folder, "nvme"), options);
   });
 
   afterEach(async () => {
-    server.kill("SIGTERM");
-    if (server.exitCode === null) await once(server, "exit");
+    expect(await server.stop()).toBe(0);
     rmSync(folder, { recursive: true, force: true });
   });
 

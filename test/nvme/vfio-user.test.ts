@@ -2,20 +2,18 @@
  * The NVMe driver on a controller that another process serves (`samara serve`): everything between a client and a device
  * that is not in this process, kernel, grammar and sockets included.
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { System } from "#runtime/node/system.ts";
 import { buildSystem } from "#tools/build/index.ts";
-import { ROOT } from "#tools/lib/paths.ts";
 import { buildNative, nativeMissing } from "#tools/native/build.ts";
 import { loadNative } from "#drivers/vfio/native.ts";
 import { connectVfioUser } from "#drivers/vfio/vfio-user.ts";
 import type { BlockDeviceClient } from "../../build/gen/host/block-device.ts";
 import type { NvmeClient } from "../../build/gen/host/nvme.ts";
+import { ServedModel } from "../support/served.ts";
 import { answered, ModelClient, random, type Records } from "../recovery/disk.ts";
 import { FAILED, manifestOf, POLLING, reaches, ready, type NvmeLab } from "./lab.ts";
 
@@ -24,7 +22,8 @@ const SERIAL = "SERVED1";
 describe.skipIf(nativeMissing() !== null)("a controller of another process", () => {
   let records: Records;
   let folder: string;
-  let server: ChildProcess;
+  let server: ServedModel;
+  let killed = false;
   let system: System;
 
   beforeAll(async () => {
@@ -35,19 +34,13 @@ describe.skipIf(nativeMissing() !== null)("a controller of another process", () 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "samara-served-"));
     const options = [`serial=${SERIAL}`, "readyMs=1", "bytes=4194304", `file=${join(folder, "disk")}`];
-    const args = ["tools/samara.ts", "serve", "nvme", join(folder, "nvme"), ...options];
-    server = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
-    let said = "";
-    server.stdout!.on("data", (text) => (said += String(text)));
-    await vi.waitFor(() => expect(said).toContain("serving nvme at"), 30_000);
+    killed = false;
+    server = await ServedModel.start(join(folder, "nvme"), options);
   });
 
   afterEach(async () => {
     await system?.stop();
-    if (server.exitCode === null && server.signalCode === null) {
-      server.kill("SIGTERM");
-      expect((await once(server, "exit"))[0]).toBe(0);
-    }
+    expect(await server.stop()).toBe(killed ? null : 0);
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -99,8 +92,8 @@ describe.skipIf(nativeMissing() !== null)("a controller of another process", () 
   test("a process that dies is a device that is gone: the driver says so, the system goes on", async () => {
     const lab = (await boot(SERIAL)) as NvmeLab;
     await ready(lab);
-    server.kill("SIGKILL");
-    await once(server, "exit");
+    killed = true;
+    await server.stop("SIGKILL");
     await reaches(lab, FAILED);
     await vi.waitFor(() => expect(system.devices()[0]!.gone).toBe(true));
     expect(lab.disk.flush().ok).toBe(false);

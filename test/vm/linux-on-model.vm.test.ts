@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { vfioUser } from "../../tools/vm/devices.ts";
 import { Guest } from "../../tools/vm/guest.ts";
 import { guestProgram } from "../../tools/vm/lab.ts";
-import { ServedModel } from "./served.ts";
+import { ServedModel } from "../support/served.ts";
 import { LAB, MIB, Workspace, describeVm } from "./support.ts";
 
 const SERIAL = "SAMARA-VM-1";

@@ -1,5 +1,5 @@
 /**
- * A device model that this machine serves over vfio-user (`samara serve`), for QEMU to attach.
+ * A device model that this machine serves over vfio-user (`samara serve`), for QEMU or for our own client.
  *
  * Invariant: `stop` has ended the server and says how it ended.
  */
@@ -43,11 +43,11 @@ export class ServedModel {
     this.#server.stdin!.write(`${fault}\n`);
   }
 
-  /** @returns its exit code. */
-  async stop(): Promise<number | null> {
+  /** @returns its exit code, null after a signal that it does not hear. */
+  async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<number | null> {
     if (this.#server.exitCode === null && this.#server.signalCode === null) {
       const exited = once(this.#server, "exit");
-      this.#server.kill("SIGTERM");
+      this.#server.kill(signal);
       await exited;
     }
     return this.#server.exitCode;
