@@ -14,19 +14,17 @@ import type { ModelOptions } from "#drivers/models/create.ts";
 import type { DeviceModel } from "#drivers/models/model.ts";
 import { loadNative } from "#drivers/vfio/native.ts";
 import { serveModel } from "#drivers/vfio/serve.ts";
+import { optionValue } from "../device/attach.ts";
 import { buildNative } from "../native/build.ts";
 import { UsageError, type Command } from "../lib/command.ts";
 
 const MOST_OPTIONS = 32;
 
-/** What looks like a number or a truth value is one. */
 function options(pairs: readonly string[]): ModelOptions {
   const entries = pairs.map((pair) => {
     const at = pair.indexOf("=");
     if (at < 1) throw new UsageError(`serve: "${pair}" is no KEY=VALUE`);
-    const value = pair.slice(at + 1);
-    if (value === "true" || value === "false") return [pair.slice(0, at), value === "true"] as const;
-    return [pair.slice(0, at), /^\d+$/.test(value) ? Number(value) : value] as const;
+    return [pair.slice(0, at), optionValue(pair.slice(at + 1))] as const;
   });
   return Object.fromEntries(entries);
 }
@@ -61,15 +59,25 @@ export const command: Command = {
     let model: DeviceModel | null = null;
     const stop = takeFaults(() => model);
     const path = resolve(socket!);
-    await serveModel({
-      native,
-      path,
-      make: (host) => (model = createModel(name!, given, host, new Int32Array(about.registerWords))),
-      note: (text) => process.stdout.write(`${text}\n`),
-      ready: () => process.stdout.write(`serving ${name} at ${path}\n`),
-      signal: end.signal,
-    });
-    stop();
+    let serving = false;
+    try {
+      await serveModel({
+        native,
+        path,
+        make: (host) => (model = createModel(name!, given, host, new Int32Array(about.registerWords))),
+        note: (text) => process.stdout.write(`${text}\n`),
+        ready: () => {
+          serving = true;
+          process.stdout.write(`serving ${name} at ${path}\n`);
+        },
+        signal: end.signal,
+      });
+    } catch (error) {
+      // The socket or the file cannot be had.
+      throw serving ? error : new UsageError(`serve: ${(error as Error).message}`);
+    } finally {
+      stop();
+    }
     return 0;
   },
 };

@@ -43,12 +43,13 @@ function settings(texts: unknown, entries: readonly DeviceEntry[]): Map<string, 
     const [, name = "", option = "", value = ""] = /^([^.=]+)\.([^.=]+)=(.*)$/s.exec(text) ?? [];
     if (option === "") throw new UsageError(`run: --device takes DEVICE.OPTION=VALUE, not ${JSON.stringify(text)}`);
     known("device", name, entries);
-    found.set(name, { ...found.get(name), [option]: valueOf(value) });
+    found.set(name, { ...found.get(name), [option]: optionValue(value) });
   }
   return found;
 }
 
-function valueOf(text: string): Value {
+/** What looks like a number or a truth value is one. */
+export function optionValue(text: string): Value {
   if (text === "true" || text === "false") return text === "true";
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
