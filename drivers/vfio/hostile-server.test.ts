@@ -74,6 +74,8 @@ describe.skipIf(nativeMissing() !== null)("a server that breaks the protocol", (
         "no reset": [VECTORS, ID, "a reset was refused by the server, errno 22"],
       }[lie as string],
     );
+    // A reset that was refused is no end of it, whoever asks.
+    expect(device.quiesced?.()).toBe(quiet === "quiet");
     await device.close();
   });
 

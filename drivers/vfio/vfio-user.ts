@@ -203,7 +203,8 @@ class VfioUserBackend implements DeviceBackend {
     this.#live = false;
     this.configWrite(COMMAND, 2, this.configRead(COMMAND, 2) & ~BUS_MASTER);
     this.#dropVectors();
-    const quiescing = this.#session.reset(RESET_MS).finally(() => {
+    // One that failed stays: `quiesced` must never take it for an end.
+    const quiescing = this.#session.reset(RESET_MS).then(() => {
       if (this.#quiescing === quiescing) this.#quiescing = null;
     });
     this.#quiescing = quiescing;

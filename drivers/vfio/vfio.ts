@@ -228,7 +228,8 @@ class VfioBackend implements DeviceBackend {
     this.configWrite(COMMAND, 2, this.configRead(COMMAND, 2) & ~BUS_MASTER);
     this.#live = false;
     this.#dropVectors();
-    const quiescing = this.#reset().finally(() => {
+    // One that failed stays: `quiesced` must never take it for an end.
+    const quiescing = this.#reset().then(() => {
       if (this.#quiescing === quiescing) this.#quiescing = null;
     });
     this.#quiescing = quiescing;
@@ -264,7 +265,7 @@ class VfioBackend implements DeviceBackend {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#quiescing !== null) await this.#quiescing;
+    if (this.#quiescing !== null) await this.#quiescing.catch(() => {});
     this.#live = false;
     this.#dropVectors();
     for (const vectors of this.#watched) vectors.close();

@@ -84,6 +84,8 @@ export class Device implements QueueDevice {
   #stride = 8;
   #maxEntries = 0;
   #silence: Promise<void> | null = null;
+  /** It could not be silenced: whatever the back end says later, nothing that it could reach is given away. */
+  #stuck = false;
 
   /** @param kernel what it needs of the kernel; @param number index among the system's devices */
   constructor(kernel: DeviceKernel, entry: ResolvedDevice, number: number, backend: DeviceBackend) {
@@ -169,7 +171,7 @@ export class Device implements QueueDevice {
   /** What can be silenced at once is silent when this returns, also in the middle of a call. */
   #quiesce(): void {
     // One at a time is enough: who closes while a reset is under way waits for that.
-    if (this.#silence !== null) return;
+    if (this.#silence !== null || this.#stuck) return;
     let stopping: void | Promise<void>;
     try {
       stopping = this.backend.quiesce();
@@ -186,7 +188,7 @@ export class Device implements QueueDevice {
 
   /** A caller that cannot wait asks again and again: the end of a reset must not need the event loop. */
   look(): void {
-    if (this.#silence !== null && this.backend.quiesced?.() === true) this.#silent();
+    if (this.#silence !== null && !this.#stuck && this.backend.quiesced?.() === true) this.#silent();
   }
 
   /** No access of the device to memory can come any more. */
@@ -211,7 +213,7 @@ export class Device implements QueueDevice {
   }
 
   #keep(error: unknown): void {
-    this.gone = true;
+    this.gone = this.#stuck = true;
     this.state = this.driver === null ? "closing" : "resetting";
     this.#kernel.event(this.driver, "stuck", `cannot be silenced, and keeps its memory: ${String(error)}`);
     if (this.driver !== null) this.#kernel.notify(this.driver);
