@@ -34,6 +34,13 @@ test("every offset and length up to some pages", () => {
     }
 });
 
+test("in the last page of the largest heap there is, nothing is written", () => {
+  const heap = new Int32Array(0x10000 / 4).fill(-1);
+  for (const bytes of [4, 512, PAGE]) expect(writePrp(heap, 2 ** 31 - PAGE, bytes, LIST)).toBe(0);
+  expect(writePrp(heap, 2 ** 31 - 2 * PAGE, 2 * PAGE, LIST)).toBe(2 ** 31 - PAGE);
+  expect(heap.every((word) => word === -1)).toBe(true);
+});
+
 test.each([
   [0, 0],
   [4096, 0],

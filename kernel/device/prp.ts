@@ -25,7 +25,8 @@ export function listBytes(transfer: number): number {
  * @param list address of room for the list, of `listBytes` for as many bytes
  */
 export function writePrp(heap: Int32Array, address: number, bytes: number, list: number): number {
-  const second = ((address >>> PAGE_SHIFT) + 1) << PAGE_SHIFT;
+  // Not by a shift: behind the heap's last page is 2^31.
+  const second = ((address >>> PAGE_SHIFT) + 1) * PAGE_BYTES;
   const end = address + bytes;
   if (end <= second) return 0;
   if (end - second <= PAGE_BYTES) return second;
