@@ -41,6 +41,10 @@ class Pool {
   give(handle: u32): void {
     this.free[this.count++] = handle;
   }
+
+  get lent(): i32 {
+    return this.made - this.count;
+  }
 }
 
 export class Bounce {
@@ -53,6 +57,11 @@ export class Bounce {
     const handle = pool.take();
     if (handle != 0 || !pool.grows()) return handle;
     return pool.made1(bytes <= PAGE ? handleOf(DmaBatch.tryCreate()) : handleOf(NvmeTransfer.tryCreate()));
+  }
+
+  /** Whether a buffer for so many bytes will come back. */
+  lent(bytes: u32): bool {
+    return this.poolOf(bytes).lent > 0;
   }
 
   give(handle: u32, bytes: u32): void {

@@ -10,6 +10,7 @@ import { objectOf } from "os/dma";
 import { Event } from "os/thread";
 import { BlockRequest } from "idl/block-device";
 import { DmaBatch } from "idl/pci";
+import * as op from "./opcodes";
 import { Queue } from "./queue";
 
 /** Commands at once: those of `BlockDevice.submit`, of waiting threads, and the driver's own. */
@@ -65,6 +66,11 @@ export class Command {
   event: Event = objectOf<Event>(0);
   waiting: bool = false;
   next: Command | null = null;
+
+  /** Whether what the medium holds changes by it: 6.9 to 6.17. */
+  get changesData(): bool {
+    return this.opcode == op.WRITE || this.opcode == op.WRITE_ZEROES || this.opcode == op.DATASET_MANAGEMENT;
+  }
 
   /** Writes the submission queue entry. */
   @inline encode(batch: DmaBatch, position: i32): void {

@@ -91,8 +91,8 @@ export class Disk extends BlockDeviceServer {
     const block = request.block;
     let status = BlockStatus.Ok;
     if (operation != BlockOperation.Read && operation != BlockOperation.Write) status = BlockStatus.Unsupported;
-    // While the size is not known the device refuses what lies beyond its end.
-    else if (driver.isReady && block >= driver.namespace.blocks) status = BlockStatus.OutOfRange;
+    // Also while it starts again. Before its first start nothing is taken.
+    else if (driver.known && block >= driver.namespace.blocks) status = BlockStatus.OutOfRange;
     else if (driver.isOver) status = BlockStatus.Io;
     const command = status == BlockStatus.Ok ? driver.commands.take(Kind.Block) : null;
     if (command === null) {

@@ -76,6 +76,8 @@ export class Driver extends Transport {
   problem: string = "";
   /** The namespace's form is known: requests can be taken, also while the controller is being reset. */
   known: bool = false;
+  /** Size of a logical block, as a power of two, when it was ready last. */
+  private readyShift: u32 = 0;
   /** The namespace has changed: it is looked at again. */
   stale: bool = false;
   /** The device layer refuses to work for us: seen at the next look. */
@@ -263,7 +265,8 @@ export class Driver extends Transport {
     if (!this.setup.advance(this)) return false;
     if (this.setup.failed) return this.escalate(now());
     // What waits was made for blocks of another size.
-    if (this.known && this.setup.formerShift != this.namespace.shift) this.failBacklog(VERDICT_NOT_READY);
+    if (this.known && this.readyShift != this.namespace.shift) this.failBacklog(VERDICT_NOT_READY);
+    this.readyShift = this.namespace.shift;
     this.phase = Phase.Ready;
     this.known = true;
     this.level = 0;

@@ -14,6 +14,8 @@ import { Driver } from "./driver";
 import * as op from "./opcodes";
 import { SUCCESS } from "./status";
 
+/** The largest namespace identifier for which the device layer lets commands through. */
+const MAX_NAMESPACE: u32 = 1023;
 /** Steps; the queues' follow, two for each pair. */
 const IDENTIFY_CONTROLLER: i32 = 0;
 const ACTIVE_NAMESPACES: i32 = 1;
@@ -26,8 +28,6 @@ export class Setup {
   /** Queue pairs that there will be. */
   queues: i32 = 0;
   failed: bool = false;
-  /** Size of a logical block, as a power of two, before this start. */
-  formerShift: u32 = 0;
   private step: i32 = 0;
   private sent: bool = false;
   private command: Command | null = null;
@@ -160,10 +160,10 @@ export class Setup {
         // A list in order, 0 behind the last one. What does not know the list has namespace 1.
         const first = fine ? this.page.borrowed.bytesLoad<u32>(0) : 1;
         driver.namespace.id = first;
+        if (first > MAX_NAMESPACE && first != ~0) return this.believe(driver, "a namespace above 1023");
         return this.believe(driver, first == 0 || first == ~0 ? "no namespace" : "");
       }
       case IDENTIFY_NAMESPACE:
-        this.formerShift = driver.namespace.shift;
         return fine && this.believe(driver, driver.namespace.read(this.page.borrowed));
       case NUMBER_OF_QUEUES: {
         const submission = (command.result & 0xffff) + 1;

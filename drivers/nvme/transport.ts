@@ -49,6 +49,8 @@ export abstract class Transport {
   /** Resets without a command that succeeded between them. */
   troubles: i32 = 0;
   bounced: u32 = 0;
+  /** How often the first command that waits was dealt with, although the device layer did not take it. */
+  private passed: u32 = 0;
   lies: u32 = 0;
 
   constructor() {
@@ -109,15 +111,23 @@ export abstract class Transport {
       if (queue.id != 0) this.backlog.unshift(command);
     }
     if (outside && queue.id != 0) this.reroute();
-    else if (answer.isError) this.notSent(answer.error);
+    else if (answer.isError) {
+      if (answer.error != PciError.Refused) this.refused(answer.error);
+      else if (queue.id != 0) this.notLetThrough();
+    }
   }
 
   /** The device does not reach the first command's object: its data go through a buffer. */
   private reroute(): void {
     const command = this.backlog.shift()!;
     const buffer = command.original == 0 ? this.bounce.take(command.bytes) : 0;
-    if (command.original != 0) return this.conclude(command, command.object, VERDICT_EXHAUSTED, 0);
+    // It waits for a buffer when one will come back.
+    if (command.original != 0 || (buffer == 0 && !this.bounce.lent(command.bytes))) {
+      this.passed++;
+      return this.conclude(command, command.object, VERDICT_EXHAUSTED, 0);
+    }
     if (buffer != 0) {
+      this.passed++;
       this.bounced++;
       command.original = command.object;
       command.object = buffer;
@@ -126,17 +136,17 @@ export abstract class Transport {
     this.backlog.unshift(command);
   }
 
-  private notSent(error: PciError): void {
-    if (error != PciError.Refused) return this.refused(error);
-    // One of them writes, and this device must not be written to.
-    let command = this.backlog.shift();
+  /** This device must not be written to: the first command does, and all that do are done with it. */
+  private notLetThrough(): void {
+    this.passed++;
+    const first = this.backlog.shift()!;
+    this.conclude(first, first.object, VERDICT_REFUSED, 0);
     const others = new Backlog();
-    while (command !== null) {
-      if (command.inbound || command.bytes == 0) others.push(command);
-      else this.conclude(command, command.object, VERDICT_REFUSED, 0);
-      command = this.backlog.shift();
+    for (let command = this.backlog.shift(); command !== null; command = this.backlog.shift()) {
+      if (command.changesData) this.conclude(command, command.object, VERDICT_REFUSED, 0);
+      else others.push(command);
     }
-    for (command = others.shift(); command !== null; command = others.shift()) this.backlog.push(command);
+    for (let command = others.shift(); command !== null; command = others.shift()) this.backlog.push(command);
   }
 
   /** Sends a command now or when it can be. */
@@ -156,7 +166,7 @@ export abstract class Transport {
     while (!this.backlog.isEmpty) {
       const queue = this.pick();
       if (queue === null) return;
-      const before = this.bounced;
+      const before = this.passed;
       while (queue.room > 0 && !this.isFull && !this.backlog.isEmpty) {
         const command = this.backlog.shift()!;
         // What nobody waits for must not take effect later.
@@ -165,8 +175,8 @@ export abstract class Transport {
       }
       const room = queue.room;
       this.ring(queue);
-      // Nothing was taken, and nothing rerouted: later.
-      if (!this.backlog.isEmpty && queue.room > room && before == this.bounced) return;
+      // Nothing was taken, and the first one still waits: later.
+      if (!this.backlog.isEmpty && queue.room > room && before == this.passed) return;
     }
   }
 

@@ -3,6 +3,7 @@
  * answered wrongly, and what the driver can mend its clients do not see.
  */
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { BlockStatus } from "../../build/gen/host/block-device.ts";
 import { answered, ModelClient, random, type Records } from "../recovery/disk.ts";
 import { counters, FAILED, INTERRUPTS, makeLab, POLLING, QUICK, reaches, ready, type NvmeLab } from "./lab.ts";
 
@@ -107,6 +108,26 @@ test("while the controller starts, requests wait", async () => {
   one.drain();
   one.verify();
   expect(one.errors).toBe(0);
+});
+
+test("while the controller starts again, a block beyond the end is no other block", async () => {
+  lab = await makeLab({ ...QUICK, readyMs: 100 });
+  await ready(lab);
+  answered(lab.nvme.configure(1, 128, INTERRUPTS, 1000));
+  const one = client();
+  const far = one.request(5, null);
+  // With 512-byte blocks its address on the device is that of block 5, and a carry that is lost.
+  far.block = 2n ** 61n + 5n;
+  const batch = one.deque();
+  batch.push(far);
+  lab.system.heap.free(answered(lab.disk.submit(batch)).handle);
+  const statuses: number[] = [];
+  while (statuses.length === 0) {
+    const done = answered(lab.disk.poll(one.deque()));
+    for (let request = done.pop(); request !== null; request = done.pop()) statuses.push(request.status);
+    await new Promise(setImmediate);
+  }
+  expect(statuses).toEqual([BlockStatus.OutOfRange]);
 });
 
 test("a device that hangs while it starts is given up, and tried again when somebody says so", async () => {

@@ -89,6 +89,19 @@ describe.skipIf(nativeMissing() !== null)("a controller of another process", () 
     expect(system.faults).toEqual([]);
   });
 
+  test("one that may not be written to: what changes data is refused, and nothing waits behind it", async () => {
+    const lab = (await boot(undefined)) as NvmeLab;
+    await ready(lab);
+    const one = new ModelClient(system, records, "nvme.disk", 64, random(2));
+    expect(await lab.nvme.writeZeroes(0n, 1, false)).toEqual({ ok: false, error: "WriteProtected" });
+    const many = [lab.nvme.deallocate(0n, 8), lab.nvme.writeZeroes(0n, 1, true), lab.nvme.flush()];
+    expect((await Promise.all(many)).map((answer) => answer.ok)).toEqual([false, false, true]);
+    expect(lab.disk.read(one.request(3, null)).ok).toBe(true);
+    expect(lab.disk.write(one.request(3, 1)).ok).toBe(false);
+    expect(lab.disk.read(one.request(3, null)).ok).toBe(true);
+    expect(answered(lab.nvme.state()).inFlight).toBe(0);
+  });
+
   test("a process that dies is a device that is gone: the driver says so, the system goes on", async () => {
     const lab = (await boot(SERIAL)) as NvmeLab;
     await ready(lab);
