@@ -352,8 +352,7 @@ const STACK: readonly Mutant[] = [
     find: '...unless("stack", "room(depth);"),',
     replace: "",
     why: "P2: a callee is blamed for a stack that its caller used up",
-    killers: ["test/proxy/stack.test.ts"],
-    only: "optimised code, bare",
+    killers: ["kernel/proxy/room.test.ts"],
     modes: "any",
   },
   {
@@ -362,8 +361,7 @@ const STACK: readonly Mutant[] = [
     find: 'return; ${names.join("; ")};',
     replace: "return;",
     why: "P2: V8 gives names that nobody uses no register, and proxies check for nothing",
-    killers: ["test/proxy/stack.test.ts"],
-    only: "optimised code, bare",
+    killers: ["kernel/proxy/room.test.ts"],
     modes: "any",
   },
 ];
