@@ -137,6 +137,17 @@ describe("a disk that nobody can look at stays", () => {
     ]);
     expect(reasons(NVME, { unseen: true })).toEqual([]);
   });
+  test("its driver shows no disk: another program's, or a controller that hides it", () => {
+    host.function(NVME, { driver: "uio_pci_generic" });
+    expect(reasons(NVME)).toEqual([
+      "its driver uio_pci_generic shows no disk of it; say --unseen when you know that it holds nothing",
+    ]);
+    expect(reasons(NVME, { unseen: true })).toEqual([]);
+  });
+  test("what vfio-pci has already was looked at before", () => {
+    host.function(NVME, { driver: "vfio-pci" });
+    expect(reasons(NVME)).toEqual([]);
+  });
   test("its file in /dev is missing, or shorter than the disk", () => {
     nvme();
     host.file("/dev/nvme0n1", new Uint8Array(512));
@@ -222,6 +233,7 @@ describe("a network interface that the host needs stays", () => {
 describe("IOMMU groups", () => {
   test("a mate with a driver would be cut off; bound together they may go", () => {
     host.function(NVME, { driver: "nvme", group: 7 });
+    host.disk(NVME, "nvme0n1");
     host.function(NIC, { driver: "e1000e", class: 0x020000, group: 7 });
     host.function("0000:00:06.0", { group: 7, class: 0x0c0330 });
     host.function("0000:00:1c.0", { driver: "pcieport", class: 0x060400, header: 1, group: 7 });

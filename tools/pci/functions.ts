@@ -31,7 +31,8 @@ export interface PciFunction {
   readonly interfaces: readonly string[];
 }
 
-const ADDRESS = /^(?:([0-9a-f]{4}):)?([0-9a-f]{2}:[0-1][0-9a-f]\.[0-7])$/i;
+/** Domains above ffff are Linux's own numbers, for what lies behind a volume management device. */
+const ADDRESS = /^(?:([0-9a-f]{4,}):)?([0-9a-f]{2}:[0-1][0-9a-f]\.[0-7])$/i;
 const REGIONS = 6;
 const IORESOURCE_UNSET = 0x2000_0000n;
 

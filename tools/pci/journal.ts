@@ -45,7 +45,7 @@ const isEntry = (value: unknown): value is Entry => {
   const text = (v: unknown): boolean => v === null || (typeof v === "string" && /^[\w .:-]*$/.test(v));
   return (
     typeof address === "string" &&
-    /^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/.test(address) &&
+    /^[0-9a-f]{4,}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/.test(address) &&
     [driver, override, started].every(text) &&
     (pid === null || (typeof pid === "number" && Number.isInteger(pid)))
   );

@@ -28,8 +28,10 @@ function storageReasons(machine: Machine, device: PciFunction, unseen: boolean):
   const shared = sharedFolders(machine, device);
   if (shared !== null) return [shared];
   const carried = device.disks.flatMap((disk) => signaturesOf(machine, disk));
-  const hidden = isStorage(device) && device.driver === null && !unseen;
-  if (!hidden) return carried;
+  const { driver } = device;
+  if (unseen || !isStorage(device) || device.disks.length > 0 || driver === VFIO) return carried;
+  if (driver !== null)
+    return [`its driver ${driver} shows no disk of it; say --unseen when you know that it holds nothing`];
   return [
     "no driver is bound to it, so nobody can see what is on it; " +
       `let its own have it first (echo ${device.address} | sudo tee /sys/bus/pci/drivers_probe), ` +
