@@ -5,7 +5,7 @@
  * answered in microseconds. Invariants: one client at a time; whatever a client does ends its own connection at most;
  * the event loop gets a turn every `TURN_MS`.
  */
-import { rmSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { DeviceModel, ModelHost } from "../models/model.ts";
 import { Connection } from "./connection.ts";
@@ -35,15 +35,15 @@ function listen(native: Native, path: string): NativeListener {
   try {
     return native.Listener.bind(path);
   } catch (error) {
-    if (!(error as Error).message.startsWith("EADDRINUSE")) throw error;
+    if (!(error as Error).message.startsWith("EADDRINUSE") || !lstatSync(path).isSocket()) throw error;
   }
-  let live = true;
+  let why = "";
   try {
     native.Channel.connect(path).close();
-  } catch {
-    live = false;
+  } catch (error) {
+    why = (error as Error).message;
   }
-  if (live) throw new Error(`${path}: somebody serves a device there already`);
+  if (!why.startsWith("ECONNREFUSED")) throw new Error(why || `${path}: somebody serves a device there already`);
   rmSync(path);
   return native.Listener.bind(path);
 }
@@ -83,9 +83,10 @@ async function serveClient(device: ServedDevice, connection: Connection, signal:
 export async function serveModel(options: ServeOptions): Promise<void> {
   const { native, path, signal } = options;
   const note = options.note ?? ((): void => {});
-  const listener = listen(native, path);
   const device = new ServedDevice(options.make);
+  let listener: NativeListener | null = null;
   try {
+    listener = listen(native, path);
     options.ready?.();
     while (!signal.aborted) {
       const channel = listener.accept(wait(work(device.model)));
@@ -99,7 +100,7 @@ export async function serveModel(options: ServeOptions): Promise<void> {
       await setImmediate();
     }
   } finally {
-    listener.close();
+    listener?.close();
     device.release();
     device.model.close();
   }

@@ -1,6 +1,8 @@
 /**
  * `samara serve`, as it is typed wrongly: what cannot be served is said in one line.
  */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ROOT } from "#tools/lib/paths.ts";
 import { buildNative, nativeMissing } from "#tools/native/build.ts";
@@ -22,6 +24,7 @@ test.each<[string, string[], string]>([
 
 describe.skipIf(nativeMissing() !== null)("with the native shim", () => {
   test.each<[string, string[], RegExp]>([
+    ["a file that is no socket", ["nvme", "package.json"], /^samara: serve: EADDRINUSE: [^\n]*package.json: [^\n]*\n$/],
     ["a socket in no folder", ["nvme", "/dev/null/x"], /^samara: serve: ENOTDIR: \/dev\/null\/x: [^\n]*\n$/],
     [
       "a file that cannot be",
@@ -33,5 +36,7 @@ describe.skipIf(nativeMissing() !== null)("with the native shim", () => {
     const { code, output } = await serve(...args);
     expect(output).toMatch(message);
     expect(code).toBe(2);
+    expect(existsSync(join(ROOT, "package.json"))).toBe(true);
+    expect(existsSync(join(ROOT, "build/x"))).toBe(false);
   });
 });
