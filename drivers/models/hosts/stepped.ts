@@ -37,6 +37,8 @@ export class SteppedBackend extends ModelFront {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #closed = false;
+  /** The model has a mistake: it does nothing any more. */
+  #broken = false;
 
   /** @throws Error that names the option, or what of the model cannot be had */
   constructor(name: string, options: ModelOptions, settings: SteppedSettings = {}) {
@@ -62,7 +64,7 @@ export class SteppedBackend extends ModelFront {
 
   /** Lets the model do what it has to do now. @returns whether it did something */
   step(): boolean {
-    if (this.#closed) return false;
+    if (this.#closed || this.#broken) return false;
     let steps = 0;
     try {
       while (steps < STEPS_AT_ONCE && this.#model.step()) steps++;
@@ -76,7 +78,7 @@ export class SteppedBackend extends ModelFront {
 
   /** A model with a mistake in it is a device that is gone: the kernel's call goes on. */
   #failed(error: unknown): void {
-    this.#closed = true;
+    this.#broken = true;
     const text = `its model failed: ${(error as Error).message}`;
     this.gone = true;
     this.#soon(() => this.onEvent?.({ kind: "gone", text: `${this.name}: ${text}` }));

@@ -57,12 +57,16 @@ class ModelThread {
     this.#model = createModel(data.samaraModel, data.options, host, new Int32Array(data.page));
   }
 
+  /** @throws what the model throws; the model is closed then too */
   run(): void {
-    while (!this.#stopped) {
-      const took = this.#mailbox.take(this.#take);
-      if (!this.#model.step() && !took && !this.#stopped) this.#idle();
+    try {
+      while (!this.#stopped) {
+        const took = this.#mailbox.take(this.#take);
+        if (!this.#model.step() && !took && !this.#stopped) this.#idle();
+      }
+    } finally {
+      this.#model.close();
     }
-    this.#model.close();
   }
 
   readonly #take = (kind: number, bar: number, offset: number, value: number): void => {
