@@ -355,6 +355,8 @@ export class QueuePair {
 
   /** What the kernel learns from the device's answer, before anybody else can write to the object. */
   #answered(id: number, status: number): void {
+    // What came before a reset says nothing of the device that there is now.
+    if (this.ended !== 0) return;
     const { opcode, dw10, nsid, address } = this.#asked[id]!;
     const { grammar, ledger } = this.#device;
     const done = status === 0;
@@ -368,7 +370,6 @@ export class QueuePair {
       case Admin.createSq:
       case Admin.deleteCq:
       case Admin.deleteSq: {
-        if (this.ended !== 0) return;
         const made = opcode === Admin.createCq || opcode === Admin.createSq;
         this.#device.queue(dw10 & 0xffff)?.told(opcode === Admin.createSq || opcode === Admin.deleteSq, made, done);
         return;
