@@ -88,6 +88,20 @@ describe("a bad device", () => {
   });
 });
 
+test("a device that cannot be silenced is a finding, and closed", async () => {
+  const device = modelBackend("model:nvme", FAST);
+  let closed = false;
+  const close = device.close.bind(device);
+  device.quiesce = () => Promise.reject(new Error("no answer"));
+  device.close = () => {
+    closed = true;
+    return close();
+  };
+  const { steps } = await selfTest(device);
+  expect(failures(steps).at(-1)).toContain("7.3.2: the back end: no answer");
+  expect(closed).toBe(true);
+});
+
 test("as it is typed: a report on the terminal and in a file; mistakes are one message", async () => {
   const output = join(folder, "report.json");
   const cli = samara(ROOT, "selftest", "model:nvme", "--output", output);

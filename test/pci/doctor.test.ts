@@ -55,6 +55,11 @@ describe("each finding", () => {
     limits("unlimited", "unlimited");
     expect(find("locked memory")).toMatchObject({ ok: true, state: "unlimited" });
   });
+  test("a journal that cannot be read is one of them", () => {
+    host.file("/run/samara/pci.json", "nonsense");
+    expect(find("journal")).toMatchObject({ ok: false, state: expect.stringContaining("/run/samara/pci.json") });
+    expect(find("address space")).toBeDefined();
+  });
   test("vm.max_map_count", () => {
     host.file("/proc/sys/vm/max_map_count", "1000\n");
     expect(find("vm.max_map_count")).toMatchObject({

@@ -93,8 +93,11 @@ export class NvmeProbe {
 
   /** Silences it and lets it go. */
   async end(): Promise<void> {
-    await this.backend.quiesce();
-    await this.backend.close();
+    try {
+      await this.backend.quiesce();
+    } finally {
+      await this.backend.close();
+    }
   }
 
   read(register: number): number {

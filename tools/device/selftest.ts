@@ -271,6 +271,17 @@ async function perform({ section, name, run }: Step, probe: NvmeProbe, found: Fo
   }
 }
 
+/** A device that cannot be silenced is a finding too. */
+async function silence(probe: NvmeProbe): Promise<StepResult | null> {
+  try {
+    await probe.end();
+    return null;
+  } catch (error) {
+    const { message } = error as Error;
+    return { section: "7.3.2", name: "is silent in the end", result: "FAIL", detail: `the back end: ${message}` };
+  }
+}
+
 /**
  * Runs every step; the device is the test's alone, and closed at the end.
  * @param report gets each result as it comes
@@ -293,6 +304,10 @@ export async function selfTest(
     steps.push(result);
     report(result);
   }
-  await probe.end();
+  const loud = await silence(probe);
+  if (loud !== null) {
+    steps.push(loud);
+    report(loud);
+  }
   return { backend: backend.name, specification: "NVM Express 1.4", identity: backend.identity, steps };
 }

@@ -138,7 +138,14 @@ function native(): Finding {
 
 /** Devices that a system took and did not give back, because it was killed together with its guard. */
 function leftOver(machine: Machine): Finding[] {
-  const entries = readJournal(machine).filter((entry) => entry.pid !== null && !isHeld(machine, entry));
+  let journal;
+  try {
+    journal = readJournal(machine);
+  } catch (error) {
+    const fix = "look at it, then remove it: `samara devices` says what is bound to vfio-pci";
+    return [{ name: "journal", for: "devices", ok: false, state: (error as Error).message, fix }];
+  }
+  const entries = journal.filter((entry) => entry.pid !== null && !isHeld(machine, entry));
   return entries.map(({ address, driver }) => ({
     name: address,
     for: "devices",
