@@ -130,7 +130,8 @@ export interface Nvme {
   >;
   /**
    * Resets the controller and starts it anew with 1 … 8 queue pairs of `entries` (a power of two, 2 … 1024) each.
-   * Requests wait meanwhile. `timeoutMs`: time that a command may take, at least 10.
+   * Requests wait meanwhile. `timeoutMs`: time that a command may take, at least 10. NotReady: the device was given up,
+   * and what it still has comes back first.
    */
   configure(queues: u32, entries: u32, mode: NvmeMode, timeoutMs: u32): RpcResult<void, NvmeError>;
   /** Shuts the controller down (CC.SHN), so that it may lose power. Requests fail until `configure`. */

@@ -392,7 +392,7 @@ export class Driver extends Transport {
     else command.kind = Kind.Abandoned;
   }
 
-  /** A new start with other settings, whatever the phase. */
+  /** A new start with other settings, whatever the phase. A device that was given up has nothing left (`allBack`). */
   restart(): void {
     const time = now();
     this.level = 0;

@@ -327,6 +327,7 @@ export class Service extends NvmeServer {
     if (!fits || (entries & (entries - 1)) != 0 || mode > NvmeMode.Interrupts)
       return NvmeConfigureResult.err(NvmeError.Invalid);
     if (timeoutMs < MIN_TIMEOUT_MS || timeoutMs > MAX_TIMEOUT_MS) return NvmeConfigureResult.err(NvmeError.Invalid);
+    if (driver.phase == Phase.Failed && !driver.allBack()) return NvmeConfigureResult.err(NvmeError.NotReady);
     driver.wantedQueues = <i32>queues;
     driver.entries = entries;
     driver.mode = mode;

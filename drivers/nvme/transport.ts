@@ -201,6 +201,16 @@ export abstract class Transport {
     for (let i = 1; i <= this.active; i++) if (this.queues[i].outstanding > 0) this.collect(this.queues[i]);
   }
 
+  /** Takes what is done from every queue. @returns whether nothing is left with the device */
+  allBack(): bool {
+    let left = 0;
+    for (let i = 0; i < this.queues.length; i++) {
+      if (this.queues[i].outstanding > 0) this.collect(this.queues[i]);
+      left += this.queues[i].outstanding;
+    }
+    return left == 0;
+  }
+
   /** Takes what is done from one queue. */
   collect(queue: Queue): void {
     for (let more = true; more;) {
