@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FileMedium } from "./file-medium.ts";
 import { lockFile } from "./file-lock.ts";
@@ -35,6 +36,44 @@ test("the lock of a process that was killed is taken over", async () => {
   child.kill("SIGKILL");
   await ended;
   lockFile(path)();
+});
+
+test("of many who find the lock of a dead process, one has it", async () => {
+  const WORKERS = 4;
+  const ROUNDS = 100;
+  // Rounds begun, and per round: who has come, who got the lock, who was refused.
+  const words = new Int32Array(new SharedArrayBuffer(4 * (1 + 3 * ROUNDS)));
+  const program = `
+    const { lockFile, FileInUse } = await import(${JSON.stringify(import.meta.resolve("./file-lock.ts"))});
+    const { workerData: { words, path } } = await import("node:worker_threads");
+    for (let round = 0; round < ${ROUNDS}; round++) {
+      const at = 1 + 3 * round;
+      Atomics.add(words, at, 1);
+      while (Atomics.load(words, 0) <= round) Atomics.wait(words, 0, round, 1000);
+      try {
+        lockFile(path);
+        Atomics.add(words, at + 1, 1);
+      } catch (error) {
+        if (!(error instanceof FileInUse)) throw error;
+        Atomics.add(words, at + 2, 1);
+      }
+    }`;
+  const url = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+  const workers = Array.from({ length: WORKERS }, () => new Worker(url, { workerData: { words, path }, execArgv: [] }));
+  const failed: unknown[] = [];
+  for (const worker of workers) worker.on("error", (error) => failed.push(error));
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  for (let round = 0; round < ROUNDS; round++) {
+    const at = 1 + 3 * round;
+    while (Atomics.load(words, at) < WORKERS && failed.length === 0) await turn();
+    writeFileSync(`${path}.lock`, "999999999 1");
+    Atomics.store(words, 0, round + 1);
+    Atomics.notify(words, 0);
+    while (words[at + 1]! + words[at + 2]! < WORKERS && failed.length === 0) await turn();
+    expect(failed).toEqual([]);
+    expect(words[at + 1], `round ${round}`).toBe(1);
+  }
+  await Promise.all(workers.map((worker) => worker.terminate()));
 });
 
 test.each([

@@ -16,7 +16,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { readText, writeWhole } from "../lib/files.ts";
+import { FileInUse, lockFile } from "#drivers/models/file-lock.ts";
+import { writeWhole } from "../lib/files.ts";
 import { PrivateApt, mirror, unpack } from "./apt.ts";
 import { uncompressedKernel } from "./kernel.ts";
 import type { Lab } from "./lab.ts";
@@ -97,28 +98,15 @@ async function make(lab: Lab, say: (line: string) => void): Promise<void> {
   rmSync(debs, { recursive: true, force: true });
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
 /** Waits until nobody else makes this lab. @returns how to let the next one in. */
 async function lock(lab: Lab, say: (line: string) => void): Promise<() => void> {
-  const path = join(lab.dir, "lock");
   for (let told = false; ; told = true) {
     try {
-      writeFileSync(path, String(process.pid), { flag: "wx" });
-      return () => rmSync(path, { force: true });
+      return lockFile(join(lab.dir, "lab"));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (!(error instanceof FileInUse)) throw error;
+      if (!told) say(`process ${error.pid} is at it already: waiting …`);
     }
-    const owner = Number(readText(path) || process.pid);
-    if (!isAlive(owner)) rmSync(path, { force: true });
-    else if (!told) say(`process ${owner} is at it already: waiting …`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
